@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the packet path of one generation is specialised with. The generated source defines these as
+ * `static const` and passes their address to always-inline functions, so that the compiler sees
+ * every field as a constant. Nothing here crosses to the host.
+ */
+#ifndef TVS_SITE_H
+#define TVS_SITE_H
+
+#include "tvs/base.h"
+#include "tvs/record.h"
+
+/* Services that share all of these share one copy of the packet path. */
+struct tvs_class {
+    uint8_t mode;           /* enum tvs_mode */
+    uint8_t proto;          /* enum tvs_proto */
+    uint8_t scheduler;      /* enum tvs_scheduler */
+    uint8_t client_address; /* enum tvs_client_address */
+    uint8_t on_down;        /* enum tvs_on_down */
+    uint32_t timeout_ticks[TVS_N_STATES];
+};
+
+/* Who owns an address of the local-IP range. */
+enum { TVS_LIP_NOBODY = 0xff };
+enum { TVS_LIP_NO_SLOT = 0xffff };
+struct tvs_lip_entry {
+    uint8_t worker; /* TVS_LIP_NOBODY: not a local IP */
+    uint8_t node;   /* owner, by index in the cluster */
+    uint16_t slot;  /* in that worker's records; TVS_LIP_NO_SLOT when its sessions are not here */
+};
+_Static_assert(sizeof(struct tvs_lip_entry) == 4, "sixteen local IPs per line");
+
+/*
+ * Open addressing with linear probing over (VIP, port, protocol); one more entry per VIP with port 0
+ * and protocol 0 says that the address is a VIP at all. `service` is the generation's index.
+ */
+enum { TVS_VIP_EMPTY = 0xffff, TVS_VIP_ADDRESS = 0xfffe };
+struct tvs_vip_entry {
+    uint32_t vip;
+    uint16_t port;
+    uint8_t proto;
+    uint8_t class_id;
+    uint16_t service;
+    uint16_t pool; /* index into the generation's pools */
+};
+_Static_assert(sizeof(struct tvs_vip_entry) == 12, "five per line");
+
+struct tvs_site {
+    uint8_t steering; /* enum tvs_steering_mode */
+    uint16_t n_workers;
+    uint16_t node;       /* this node's index in the cluster */
+    uint16_t reta_mask;  /* reta size - 1 */
+    const uint16_t *reta;
+
+    uint32_t lip_base;  /* the first address of the local-IP range */
+    uint32_t lip_count; /* addresses in the range = rows of `lips` */
+    const struct tvs_lip_entry *lips;
+
+    uint32_t vip_mask;   /* table size - 1 */
+    uint32_t vip_probes; /* longest probe that any key needs */
+    const struct tvs_vip_entry *vips;
+};
+
+/*
+ * The hash of the VIP table: a multiplication, because it runs once per new session. The compiler
+ * places the entries with the same arithmetic; a test compares the two.
+ */
+TVS_INLINE uint32_t tvs_vip_hash(uint32_t vip, uint16_t port, uint8_t proto)
+{
+    uint64_t key = (uint64_t)vip << 32 | (uint32_t)port << 8 | proto;
+
+    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker's memory, as host and generation see it. One thread writes it; the control thread only
+ * reads counters. Everything here outlives a generation.
+ */
+#ifndef TVS_WORKER_H
+#define TVS_WORKER_H
+
+#include "tvs/backend.h"
+#include "tvs/base.h"
+#include "tvs/counters.h"
+#include "tvs/nexthop.h"
+#include "tvs/record.h"
+
+enum { TVS_BUCKET_SLOTS = 8 };
+
+/* One line: eight signatures compared at once, eight record numbers, and who overflowed from here. */
+struct tvs_bucket {
+    uint16_t sig[TVS_BUCKET_SLOTS]; /* 0: slot is empty */
+    uint32_t record[TVS_BUCKET_SLOTS];
+    uint32_t overflow; /* entries whose first choice this is and that live in their second */
+    uint32_t spare[3];
+} TVS_CACHE_ALIGNED;
+_Static_assert(sizeof(struct tvs_bucket) == TVS_CACHE_LINE, "a bucket is one line");
+
+/* Free record numbers, oldest first, over all local IPs of the worker. Capacity is a power of two. */
+struct tvs_free_ring {
+    uint32_t *record;
+    uint32_t mask;
+    uint32_t head; /* next to hand out */
+    uint32_t tail; /* next place to put back; tail - head are free */
+};
+
+/*
+ * What ties a generation's own numbering to the host's: made by the host at load, swapped together
+ * with the generation at a quiescent point.
+ */
+struct tvs_binding {
+    const uint8_t *class_of_service;  /* [TVS_MAX_SERVICES] by host-stable id; 0xff: not served */
+    const uint16_t *service_id;       /* [generation's n_services] -> host-stable id */
+    struct tvs_pool *const *pools;    /* [generation's n_pools] */
+    const struct tvs_backend *backends; /* by host-stable id */
+};
+
+struct tvs_worker {
+    /* set before every burst by the adapter */
+    uint32_t now_tick;
+    uint16_t fib_epoch; /* never 0 */
+    uint16_t index;
+
+    /* the established path */
+    struct tvs_bucket *buckets;
+    struct tvs_record *records; /* [n_slots << 16] */
+    const struct tvs_nexthop *nexthops;
+    const struct tvs_binding *binding;
+    uint64_t hash_key[2]; /* secret: nobody outside can aim at a bucket */
+    uint32_t bucket_mask;
+    uint32_t n_slots;
+    uint64_t port_mac[TVS_MAX_PORTS];      /* low 48 bits, as loaded from the wire */
+    uint64_t port_mac_mask;                /* 0: take frames for any station (captures, tests) */
+
+    /* new sessions */
+    struct tvs_free_ring free TVS_CACHE_ALIGNED;
+    uint32_t n_sessions;
+    uint32_t max_sessions;
+    uint32_t *ring_pos;       /* [pool] where the worker stands in the pool's ring */
+    uint32_t *backend_active; /* [TVS_MAX_BACKENDS of the host's choice] sessions now */
+    uint64_t *backend_opened; /* same index: sessions ever */
+    uint32_t *lip_addr_be;    /* [n_slots] */
+    uint32_t n_backends_max;
+    uint32_t sweep_cursor;
+    tvs_route_fn route;
+    const void *fib;
+
+    /* software steering: Toeplitz as twelve tables of 256, made from the cluster's key */
+    const uint32_t (*toeplitz)[256];
+
+    struct tvs_counters counters;
+} TVS_CACHE_ALIGNED;
+
+#endif
