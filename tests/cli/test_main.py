@@ -1,0 +1,116 @@
+"""The command line's frame: fast help, every command documented, failures without a traceback."""
+
+import subprocess
+import sys
+from types import ModuleType
+from typing import Annotated
+
+import pytest
+import typer
+
+from tvsc import __version__
+from tvsc.cli.main import COMMANDS, EXIT_BUG, EXIT_FAILED, Command, main
+
+HEAVY = ("lark", "pydantic", "jinja2", "pyroute2", "zstandard")
+
+
+def run(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    output = capsys.readouterr()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code, output.out, output.err
+
+
+def fake_command(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Puts a module in the place of `tvsc check` whose command raises `error`."""
+
+    def register(app: typer.Typer) -> None:
+        @app.command("check")
+        def check(site: Annotated[str, typer.Argument()] = "") -> None:
+            raise error
+
+    module = ModuleType("tvsc.cli.check")
+    module.__dict__["register"] = register
+    monkeypatch.setitem(sys.modules, "tvsc.cli.check", module)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(["--help"], capsys)
+    assert code == 0
+    for command in COMMANDS:
+        assert command.name in out
+        assert command.summary in out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.name)
+def test_command_help(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command's own help begins with the line of the table, and shows an example."""
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run([command.name, "--help"], capsys)
+    assert code == 0
+    assert command.summary in out
+    assert f"tvsc {command.name}" in out.partition("Usage:")[2].partition("\n")[2]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"], capsys)[:2] == (0, f"tvsc {__version__}\n")
+
+
+def test_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(["chekc"], capsys)
+    assert code == 2
+    assert "check" in err
+
+
+def test_bug_has_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TVSC_DEBUG", raising=False)
+    fake_command(monkeypatch, KeyError("x"))
+    code, _, err = run(["check", "a.tvs"], capsys)
+    assert code == EXIT_BUG
+    assert "this is a bug in tvsc: KeyError: 'x'" in err
+    assert "tvsc --debug check a.tvs" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_bug_with_traceback(
+    how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_command(monkeypatch, KeyError("x"))
+    monkeypatch.setenv("TVSC_DEBUG", "1" if how == "environment" else "0")
+    code, _, err = run((["--debug"] if how == "option" else []) + ["check"], capsys)
+    assert code == EXIT_BUG
+    assert "Traceback" in err
+
+
+def test_missing_dependency_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_command(monkeypatch, ModuleNotFoundError("No module named 'foo.bar'", name="foo.bar"))
+    code, _, err = run(["check"], capsys)
+    assert code == EXIT_FAILED
+    assert "`foo` is not installed" in err
+
+
+def test_file_error_is_not_a_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_command(monkeypatch, PermissionError(13, "Permission denied", "out/x"))
+    assert run(["check"], capsys) == (EXIT_FAILED, "", "error: out/x: Permission denied\n")
+
+
+def test_help_is_fast() -> None:
+    """Asking for help imports none of the heavy libraries."""
+    probe = (
+        "import sys\nfrom tvsc import __version__
+from tvsc.cli.main import build_app\nfrom typer.main import get_command\n"
+        "get_command(build_app(None))\nprint(*sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    assert set(HEAVY) & set(out.stdout.split()) == set()
