@@ -1,0 +1,94 @@
+"""Services: what the clients see."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tvsc.model.base import Address, Model, Network, Noun
+
+
+class Mode(StrEnum):
+    """How packets reach the real server."""
+
+    FULLNAT = "fullnat"
+    TUNNEL = "tunnel"
+
+
+class ClientAddress(StrEnum):
+    """How the real server learns the client's address."""
+
+    NONE = "none"
+    TOA = "toa"
+    PROXY_V2 = "proxy-v2"
+
+
+class Protocol(StrEnum):
+    """Transport protocol of a listener."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+    @property
+    def number(self) -> int:
+        """The IP protocol number."""
+        return 6 if self is Protocol.TCP else 17
+
+
+class Listener(Noun):
+    """`protocol` `port` on every VIP of the service goes to the pool named `pool`."""
+
+    protocol: Protocol
+    port: int
+    pool: str
+
+
+class Timeouts(Noun):
+    """How long a session may be idle in each state, in milliseconds. `tcp_close_ms` is after a
+    reset.
+    """
+
+    tcp_syn_ms: int
+    tcp_established_ms: int
+    tcp_fin_ms: int
+    tcp_close_ms: int
+    udp_ms: int
+
+
+class Vip(Noun):
+    """A virtual address of a service."""
+
+    address: Address
+
+
+class AccessRule(Model):
+    """Sources to let in or keep out, first match wins."""
+
+    allow: bool
+    sources: tuple[Network, ...]
+
+
+class Limits(Noun):
+    """Protections of a service; None where there is no limit. `new_per_source` is sessions a
+    second.
+    """
+
+    connections: int | None = None
+    new_per_source: int | None = None
+    access: tuple[AccessRule, ...] = ()
+
+
+class Service(Noun):
+    """VIPs and listeners. `min_up` healthy servers are needed in each pool, or the VIPs are
+    withdrawn here (0: never); `sorry` names the pool that serves when the listener's own has no
+    healthy server.
+    """
+
+    name: str
+    vips: tuple[Vip, ...]
+    listeners: tuple[Listener, ...]
+    mode: Mode
+    client_address: ClientAddress
+    timeouts: Timeouts
+    limits: Limits | None
+    min_up: int
+    sorry: str | None
