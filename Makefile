@@ -42,7 +42,7 @@ test: setup lint runtime-test runtime-clang ## everything: check, clang, slow te
 
 .PHONY: lint
 lint: venv ## layout, lint and types of the Python code
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet . ; exit 1; }
+	@$(BIN)/ruff format --diff --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 
