@@ -27,8 +27,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tvsc(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command `tvsc` of a scratch environment with nothing in it but the wheel."""
     environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    command = [environment / "bin/pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    pip = str(environment / "bin/pip")
+    command = [pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
     subprocess.run(command, check=True)
     return environment / "bin/tvsc"
 
@@ -58,7 +59,7 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
 def test_resources_are_those_of_the_wheel(tvsc: Path, tmp_path: Path) -> None:
     probe = "from tvsc import resources as r; print(r.templates_dir(), r.runtime_dir())"
     env = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
-    command = [tvsc.parent / "python", "-c", probe]
+    command = [str(tvsc.parent / "python"), "-c", probe]
     out = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
     templates, runtime = map(Path, out.stdout.split())
     environment = tvsc.parents[1].resolve()
