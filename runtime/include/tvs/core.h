@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The non-inlined part of the core (libtvscore): worker memory, schedule rings, expiry. Used by the
+ * daemon, by tvs-replay and by tests; free of DPDK.
+ */
+#ifndef TVS_CORE_H
+#define TVS_CORE_H
+
+#include "tvs/generation.h"
+#include "tvs/worker.h"
+
+struct tvs_worker_config {
+    uint16_t index;
+    uint32_t n_slots;
+    const uint32_t *lip_addr_be; /* [n_slots] */
+    uint32_t n_buckets;          /* power of two */
+    uint32_t max_sessions;
+    uint16_t port_first, port_last; /* inclusive */
+    uint32_t max_pools;
+    uint32_t max_backends;
+    uint16_t n_workers;
+    uint64_t hash_key[2];
+    const uint8_t *rss_key; /* >= 40 bytes, for software steering; may be NULL */
+};
+
+/* Bytes of one worker with all its tables; 0 when the config is outside the limits. */
+size_t tvs_worker_bytes(const struct tvs_worker_config *config);
+
+/*
+ * Lays a worker out in `memory` (zeroed, cache-line aligned, tvs_worker_bytes() long) and returns
+ * it. Routes, next hops, MACs and the binding are the caller's to set. NULL: config outside limits.
+ */
+struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config);
+
+/* Config of worker `index` as the generation describes it; lip_addr_be has room for slots. */
+void tvs_worker_config_from(struct tvs_worker_config *config,
+                            const struct tvs_generation *generation, uint16_t index,
+                            uint32_t *lip_addr_be);
+
+/* Looks at up to `budget` records from where the last call ended and frees the expired; returns how many. */
+uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget);
+
+/* How many records a sweep must visit per tick so that each is seen once in `period_ticks`. */
+uint32_t tvs_worker_sweep_budget(const struct tvs_worker *worker, uint32_t period_ticks);
+
+/*
+ * The ring's length for these weights (after division by their greatest common divisor); 0 when all
+ * are 0 and when it would exceed TVS_RING_MAX.
+ */
+enum { TVS_RING_MAX = 1 << 20 };
+uint32_t tvs_ring_len(const uint32_t *weight, uint32_t n);
+
+/*
+ * Fills ring->backend[0..len): entry k of server i stands at (k + 1/2) / weight_i, ties in order of
+ * the list. `ring` has room for tvs_ring_len(). Returns 0, or -ENOMEM, -E2BIG.
+ */
+int tvs_ring_build(struct tvs_ring *ring, const uint32_t *id, const uint32_t *weight, uint32_t n);
+
+/* Toeplitz over 12 bytes (addresses, ports, network order) with a 40-byte key, bit by bit. */
+uint32_t tvs_toeplitz(const uint8_t *key, const uint8_t *input, size_t input_bytes);
+
+/* Why a loaded generation cannot be used by this host: a static text, or NULL when it can. */
+const char *tvs_generation_refuse(const struct tvs_generation *generation);
+
+/* Text of a drop reason, and its name for metrics. */
+const char *tvs_drop_text(unsigned reason);
+const char *tvs_drop_name(unsigned reason);
+const char *tvs_state_name(unsigned state);
+
+#endif
