@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define TVS_INLINE        static inline __attribute__((always_inline))
-#define TVS_NOINLINE      __attribute__((noinline, cold))
+#define TVS_NOINLINE      __attribute__((noinline, cold, unused))
 #define TVS_LIKELY(x)     __builtin_expect(!!(x), 1)
 #define TVS_UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define TVS_CACHE_LINE    64

@@ -19,7 +19,7 @@ _Static_assert(TVS_N_DROPS <= UINT8_MAX, "a reason travels in one byte");
  */
 struct tvs_counters {
     uint64_t bursts;
-    uint64_t frames;     /* handed over ones included */
+    uint64_t frames;        /* handed over ones included */
     uint64_t frames_handed; /* of these, received from another worker */
     uint64_t bytes;
     uint64_t tx_request; /* client -> server */

@@ -12,7 +12,7 @@
 #include "tvs/record.h"
 #include "tvs/worker.h"
 
-#define TVS_ABI_VERSION      1
+#define TVS_ABI_VERSION       1
 #define TVS_GENERATION_SYMBOL "tvs_generation"
 
 enum tvs_nic_family {
@@ -50,7 +50,7 @@ struct tvs_gen_rule {
     uint32_t address;
     uint32_t mask;
     uint16_t worker;
-    uint8_t proto; /* 0: any IPv4 */
+    uint8_t proto;     /* 0: any IPv4 */
     bool avoid_ntuple; /* ixgbe: a full mask would be taken by the 128 five-tuple filters */
 };
 
@@ -76,9 +76,9 @@ struct tvs_gen_route {
 enum tvs_check_kind { TVS_CHECK_NONE, TVS_CHECK_TCP, TVS_CHECK_HTTP };
 
 struct tvs_gen_check {
-    uint8_t kind; /* enum tvs_check_kind */
+    uint8_t kind;                     /* enum tvs_check_kind */
     uint16_t expect_low, expect_high; /* HTTP status, inclusive */
-    uint16_t port; /* 0: the backend's own */
+    uint16_t port;                    /* 0: the backend's own */
     uint32_t every_ms, timeout_ms;
     uint32_t rise, fall; /* results in a row before the state changes */
     const char *path;    /* HTTP */
@@ -116,8 +116,8 @@ struct tvs_gen_memory {
     uint32_t slots_per_worker;
     uint16_t port_first, port_last; /* local ports handed out, inclusive */
     uint32_t mbufs;
-    uint32_t hugepage_mb; /* what EAL must find, all sockets */
-    bool hugepages;       /* false: --no-huge (laptops) */
+    uint32_t hugepage_mb;      /* what EAL must find, all sockets */
+    bool hugepages;            /* false: --no-huge (laptops) */
     uint16_t rx_ring, tx_ring; /* descriptors per queue */
 };
 
@@ -129,14 +129,14 @@ struct tvs_gen_cores {
 };
 
 struct tvs_generation {
-    uint32_t abi_version;     /* TVS_ABI_VERSION */
-    uint32_t node_index;      /* inside the cluster, from 0 */
-    uint64_t record_schema;   /* TVS_RECORD_SCHEMA */
-    uint64_t sync_contract;   /* equal on every node of a cluster */
-    const char *id;           /* content hash of the inputs, hex */
-    const char *compiler;     /* "tvsc 0.1.0" */
+    uint32_t abi_version;   /* TVS_ABI_VERSION */
+    uint32_t node_index;    /* inside the cluster, from 0 */
+    uint64_t record_schema; /* TVS_RECORD_SCHEMA */
+    uint64_t sync_contract; /* equal on every node of a cluster */
+    const char *id;         /* content hash of the inputs, hex */
+    const char *compiler;   /* "tvsc 0.1.0" */
     const char *site, *cluster, *node;
-    uint8_t idle; /* enum tvs_idle */
+    uint8_t idle;         /* enum tvs_idle */
     uint32_t watchdog_ms; /* a worker that does not turn for so long ends the process */
     struct tvs_gen_cores cores;
     struct tvs_gen_memory memory;

@@ -36,9 +36,9 @@ struct tvs_free_ring {
  * with the generation at a quiescent point.
  */
 struct tvs_binding {
-    const uint8_t *class_of_service;  /* [TVS_MAX_SERVICES] by host-stable id; 0xff: not served */
-    const uint16_t *service_id;       /* [generation's n_services] -> host-stable id */
-    struct tvs_pool *const *pools;    /* [generation's n_pools] */
+    const uint8_t *class_of_service;    /* [TVS_MAX_SERVICES] by host-stable id; 0xff: not served */
+    const uint16_t *service_id;         /* [generation's n_services] -> host-stable id */
+    struct tvs_pool *const *pools;      /* [generation's n_pools] */
     const struct tvs_backend *backends; /* by host-stable id */
 };
 
@@ -56,8 +56,8 @@ struct tvs_worker {
     uint64_t hash_key[2]; /* secret: nobody outside can aim at a bucket */
     uint32_t bucket_mask;
     uint32_t n_slots;
-    uint64_t port_mac[TVS_MAX_PORTS];      /* low 48 bits, as loaded from the wire */
-    uint64_t port_mac_mask;                /* 0: take frames for any station (captures, tests) */
+    uint64_t port_mac[TVS_MAX_PORTS]; /* low 48 bits, as loaded from the wire */
+    uint64_t port_mac_mask;           /* 0: take frames for any station (captures, tests) */
 
     /* new sessions */
     struct tvs_free_ring free TVS_CACHE_ALIGNED;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key of a request, as 16 bytes, and its secret hash. */
+#ifndef TVS_CORE_HASH_H
+#define TVS_CORE_HASH_H
+
+#include "core/wire.h"
+#include "tvs/record.h"
+
+/* First quarter of a record: the tuple, the protocol, then three bytes that are not key. */
+struct tvs_key {
+    struct tvs_tuple tuple;
+    uint8_t proto;
+    uint8_t zero[3];
+};
+_Static_assert(sizeof(struct tvs_key) == 16, "compared as two words");
+_Static_assert(offsetof(struct tvs_record, proto) == offsetof(struct tvs_key, proto), "same place");
+
+#define TVS_KEY_HIGH_MASK UINT64_C(0x000000ffffffffff) /* ports and protocol */
+
+TVS_INLINE bool tvs_key_matches(const struct tvs_key *key, const struct tvs_record *record)
+{
+    const uint8_t *k = (const uint8_t *)key;
+    const uint8_t *r = (const uint8_t *)record;
+    uint64_t low = tvs_load64(k) ^ tvs_load64(r);
+    uint64_t high = (tvs_load64(k + 8) ^ tvs_load64(r + 8)) & TVS_KEY_HIGH_MASK;
+
+    return (low | high) == 0;
+}
+
+/*
+ * One 64x64->128 multiplication of the key's halves, each masked by a secret word. CRC32 would be a
+ * cycle cheaper, but is linear: whoever may choose source addresses could fill one bucket at will,
+ * whatever the seed.
+ */
+TVS_INLINE uint32_t tvs_key_hash(const struct tvs_key *key, const uint64_t secret[2])
+{
+    const uint8_t *k = (const uint8_t *)key;
+    unsigned __int128 product =
+        (unsigned __int128)(tvs_load64(k) ^ secret[0]) * (tvs_load64(k + 8) ^ secret[1]);
+    uint64_t mixed = (uint64_t)product ^ (uint64_t)(product >> 64);
+
+    return (uint32_t)(mixed ^ mixed >> 32);
+}
+
+#endif

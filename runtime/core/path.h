@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The packet path: read this first. A burst goes through three passes, so that every cache miss of
+ * one packet is waited for while the others are worked on:
+ *
+ *   1. parse all, hash requests, compute replies' records    -> prefetch buckets and records
+ *   2. compare signatures of all requests                    -> prefetch candidate records
+ *   3. check keys, then act by class: forward, open, answer, or drop with a reason
+ *
+ * A generated source defines the site and its classes as constants, wires them with struct
+ * tvs_dispatch, and calls tvs_path_burst(); everything is inlined into that one function.
+ */
+#ifndef TVS_CORE_PATH_H
+#define TVS_CORE_PATH_H
+
+#include "core/class.h"
+#include "core/steer.h"
+
+/* From a class number to the path compiled for that class. */
+struct tvs_dispatch {
+    enum tvs_request_result (*request)(uint8_t class_id, struct tvs_worker *worker,
+                                       struct tvs_frame *frame, const struct tvs_packet *packet,
+                                       struct tvs_record *record);
+    void (*reply)(uint8_t class_id, struct tvs_worker *worker, struct tvs_frame *frame,
+                  const struct tvs_packet *packet, struct tvs_record *record);
+    void (*open)(uint8_t class_id, struct tvs_worker *worker, struct tvs_frame *frame,
+                 const struct tvs_packet *packet, const struct tvs_vip_entry *vip);
+};
+
+/* A request that belongs to no session: to a listener, to a VIP without one, or not for us. */
+TVS_INLINE void tvs_path_miss(const struct tvs_site *site, const struct tvs_dispatch *dispatch,
+                              struct tvs_worker *worker, struct tvs_frame *frame,
+                              const struct tvs_packet *packet)
+{
+    uint32_t vip = be32toh(packet->key.tuple.daddr_be);
+    const struct tvs_vip_entry *entry =
+        tvs_vip_find(site, vip, be16toh(packet->key.tuple.dport_be), packet->key.proto);
+
+    if (TVS_LIKELY(entry != NULL))
+        dispatch->open(entry->class_id, worker, frame, packet, entry);
+    else if (tvs_vip_find(site, vip, 0, 0) != NULL)
+        tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
+    else
+        tvs_to_kernel(worker, frame);
+}
+
+TVS_INLINE void tvs_path_request(const struct tvs_site *site, const struct tvs_dispatch *dispatch,
+                                 struct tvs_worker *worker, struct tvs_frame *frame,
+                                 const struct tvs_packet *packet)
+{
+    uint32_t number = packet->record;
+    struct tvs_record *record = &worker->records[number];
+
+    /*
+     * The candidate was read before earlier packets of this burst had acted. They may have ended or
+     * opened this very session, so only a record that fits now counts; otherwise look again.
+     */
+    if (TVS_UNLIKELY(number == TVS_NO_RECORD || record->state == TVS_S_FREE ||
+                     !tvs_key_matches(&packet->key, record))) {
+        number = tvs_table_find(worker, packet->hash, &packet->key);
+        record = &worker->records[number];
+    }
+    if (TVS_LIKELY(number != TVS_NO_RECORD)) {
+        uint8_t class_id = worker->binding->class_of_service[record->service];
+
+        if (TVS_LIKELY(dispatch->request(class_id, worker, frame, packet, record) ==
+                       TVS_REQUEST_DONE))
+            return;
+    }
+    tvs_path_miss(site, dispatch, worker, frame, packet);
+}
+
+TVS_INLINE void tvs_path_reply(const struct tvs_dispatch *dispatch, struct tvs_worker *worker,
+                               struct tvs_frame *frame, const struct tvs_packet *packet)
+{
+    struct tvs_record *record = &worker->records[packet->record];
+
+    if (TVS_UNLIKELY(record->state == TVS_S_FREE || record->proto != packet->key.proto)) {
+        tvs_drop(worker, frame, TVS_DROP_reply_no_session);
+        return;
+    }
+    if (TVS_UNLIKELY(record->out.daddr_be != packet->key.tuple.saddr_be ||
+                     record->out.dport_be != packet->key.tuple.sport_be)) {
+        tvs_drop(worker, frame, TVS_DROP_reply_foreign);
+        return;
+    }
+    dispatch->reply(worker->binding->class_of_service[record->service], worker, frame, packet,
+                    record);
+}
+
+/* No flow: to one of our addresses it is answered or dropped, to any other it is the kernel's. */
+TVS_INLINE void tvs_path_other(const struct tvs_site *site, struct tvs_worker *worker,
+                               struct tvs_frame *frame, const struct tvs_packet *packet)
+{
+    if (packet->kind == TVS_PK_OTHER &&
+        tvs_vip_find(site, be32toh(tvs_frame_ip4(frame)->daddr_be), 0, 0) == NULL)
+        tvs_to_kernel(worker, frame);
+    else if (packet->reason == TVS_N_DROPS)
+        tvs_answer_icmp(worker, frame, packet);
+    else
+        tvs_drop(worker, frame, (enum tvs_drop)packet->reason);
+}
+
+TVS_INLINE void tvs_path_burst(const struct tvs_site *site, const struct tvs_dispatch *dispatch,
+                               struct tvs_worker *worker, struct tvs_frame *frames, unsigned n)
+{
+    struct tvs_packet packets[TVS_MAX_BURST];
+    uint32_t misses = 0;
+    uint64_t bytes = 0;
+    uint64_t handed = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct tvs_packet *packet = &packets[i];
+
+        bytes += frames[i].len;
+        handed += frames[i].flags & TVS_FRAME_HANDED;
+        tvs_parse(site, worker, &frames[i], packet);
+        if (site->steering == TVS_STEER_SOFTWARE && packet->kind == TVS_PK_REQUEST)
+            tvs_steer(site, worker, &frames[i], packet);
+        if (packet->kind == TVS_PK_REQUEST) {
+            packet->hash = tvs_key_hash(&packet->key, worker->hash_key);
+            __builtin_prefetch(&worker->buckets[tvs_table_first(worker, packet->hash)], 0);
+        } else if (packet->kind == TVS_PK_REPLY) {
+            __builtin_prefetch(&worker->records[packet->record], 1);
+        }
+    }
+    worker->counters.bursts++;
+    worker->counters.frames += n;
+    worker->counters.frames_handed += handed;
+    worker->counters.bytes += bytes;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct tvs_packet *packet = &packets[i];
+
+        if (packet->kind != TVS_PK_REQUEST)
+            continue;
+        packet->record = tvs_table_candidate(worker, packet->hash);
+        /* a miss is most likely a new session: its record will be one of the oldest free ones */
+        __builtin_prefetch(&worker->records[TVS_LIKELY(packet->record != TVS_NO_RECORD)
+                                                ? packet->record
+                                                : tvs_free_peek(&worker->free, misses++)],
+                           1);
+    }
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct tvs_packet *packet = &packets[i];
+
+        switch ((enum tvs_packet_kind)packet->kind) {
+        case TVS_PK_REQUEST:
+            tvs_path_request(site, dispatch, worker, &frames[i], packet);
+            break;
+        case TVS_PK_REPLY:
+            tvs_path_reply(dispatch, worker, &frames[i], packet);
+            break;
+        case TVS_PK_OTHER:
+        case TVS_PK_LOCAL:
+            tvs_path_other(site, worker, &frames[i], packet);
+            break;
+        case TVS_PK_DONE:
+            break;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Birth and death of a session: the record, the forward table, the port, the backend's count. */
+#ifndef TVS_CORE_SESSION_H
+#define TVS_CORE_SESSION_H
+
+#include "core/csum.h"
+#include "core/free_ring.h"
+#include "core/table.h"
+#include "tvs/site.h"
+#include "tvs/worker.h"
+
+TVS_INLINE uint32_t tvs_session_number(const struct tvs_worker *worker,
+                                       const struct tvs_record *record)
+{
+    return (uint32_t)(record - worker->records);
+}
+
+/* Stores only a deadline that differs: a busy session's line is dirtied once a tick, not per packet. */
+TVS_INLINE void tvs_session_renew(const struct tvs_worker *worker, struct tvs_record *record,
+                                  uint32_t timeout_ticks)
+{
+    uint32_t expires = worker->now_tick + timeout_ticks;
+
+    if (record->expires_tick != expires)
+        record->expires_tick = expires;
+}
+
+TVS_INLINE bool tvs_session_expired(const struct tvs_record *record, uint32_t now_tick)
+{
+    return (int32_t)(now_tick - record->expires_tick) >= 0;
+}
+
+/* Frees a session; its port goes to the end of the queue. */
+TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *record)
+{
+    uint32_t number = tvs_session_number(worker, record);
+
+    tvs_table_remove(worker, record->hash, number);
+    worker->backend_active[record->backend]--;
+    worker->n_sessions--;
+    record->state = TVS_S_FREE;
+    tvs_free_put(&worker->free, number);
+}
+
+/*
+ * The next hop of `daddr_be` after routes changed. Kept out of line: it runs once per session and
+ * direction after a change.
+ */
+static TVS_NOINLINE void tvs_session_reroute(const struct tvs_worker *worker,
+                                             struct tvs_record *record)
+{
+    record->nexthop_request = worker->route(worker->fib, record->out.daddr_be);
+    record->nexthop_reply = worker->route(worker->fib, record->in.saddr_be);
+    record->fib_epoch = worker->fib_epoch;
+}
+
+/* A source that no reply could reach, or that would make us answer to everybody. */
+TVS_INLINE bool tvs_source_is_martian(uint32_t saddr_be, uint32_t vip_be)
+{
+    uint8_t first = (uint8_t)(be32toh(saddr_be) >> 24);
+
+    return first == 0 || first == 127 || first >= 224 || saddr_be == vip_be;
+}
+
+/* The pool's next server in this worker's own turn; NULL when none is up. */
+TVS_INLINE const struct tvs_backend *tvs_schedule(const struct tvs_site *site,
+                                                  const struct tvs_worker *worker, uint32_t pool,
+                                                  uint32_t *next)
+{
+    const struct tvs_binding *binding = worker->binding;
+    const struct tvs_ring *ring = __atomic_load_n(&binding->pools[pool]->ring, __ATOMIC_ACQUIRE);
+    uint32_t at = worker->ring_pos[pool];
+
+    if (TVS_UNLIKELY(ring == NULL || ring->len == 0))
+        return NULL;
+    if (TVS_UNLIKELY(at >= ring->len)) {
+        /* the first session ever, where each worker starts elsewhere, or a ring that got shorter */
+        at = at == UINT32_MAX ? (uint32_t)((uint64_t)worker->index * ring->len / site->n_workers)
+                              : at % ring->len;
+    }
+    *next = at + 1 == ring->len ? 0 : at + 1;
+    return &binding->backends[ring->backend[at]];
+}
+
+/*
+ * Opens the session of `key`, which is not in the table: server, local port, record. Returns NULL
+ * with the reason, and without a trace, when something is missing.
+ */
+TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
+                                               const struct tvs_site *site,
+                                               struct tvs_worker *worker, const struct tvs_key *key,
+                                               uint32_t hash, const struct tvs_vip_entry *vip,
+                                               enum tvs_drop *reason)
+{
+    const struct tvs_backend *backend;
+    struct tvs_record *record;
+    uint32_t number;
+    uint32_t next = 0;
+    uint16_t nexthop;
+
+    *reason = TVS_DROP_session_limit;
+    if (TVS_UNLIKELY(worker->n_sessions >= worker->max_sessions))
+        return NULL;
+    *reason = TVS_DROP_no_backend;
+    backend = tvs_schedule(site, worker, vip->pool, &next);
+    if (TVS_UNLIKELY(backend == NULL))
+        return NULL;
+    *reason = TVS_DROP_no_local_port;
+    if (TVS_UNLIKELY(tvs_free_count(&worker->free) == 0))
+        return NULL;
+    number = tvs_free_peek(&worker->free, 0);
+    *reason = TVS_DROP_table_full;
+    if (TVS_UNLIKELY(!tvs_table_insert(worker, hash, number)))
+        return NULL;
+    *reason = TVS_DROP_no_route;
+    nexthop = worker->route(worker->fib, backend->addr_be);
+    if (TVS_UNLIKELY(!worker->nexthops[nexthop].valid)) {
+        tvs_table_remove(worker, hash, number);
+        return NULL;
+    }
+
+    tvs_free_take(&worker->free);
+    worker->ring_pos[vip->pool] = next;
+    worker->n_sessions++;
+    worker->backend_active[backend->id]++;
+    worker->backend_opened[backend->id]++;
+    worker->counters.sessions_opened++;
+
+    record = &worker->records[number];
+    record->in = key->tuple;
+    record->proto = class->proto;
+    record->state = class->proto == TVS_TCP ? TVS_S_SYN : TVS_S_UDP;
+    record->service = worker->binding->service_id[vip->service];
+    record->out.saddr_be = worker->lip_addr_be[number >> 16];
+    record->out.daddr_be = backend->addr_be;
+    record->out.sport_be = htobe16((uint16_t)number);
+    record->out.dport_be = backend->port_be;
+    record->expires_tick = worker->now_tick + class->timeout_ticks[record->state];
+    record->ip_delta = tvs_csum_delta_addresses(&record->in, &record->out);
+    record->l4_delta = tvs_csum_delta_tuple(&record->in, &record->out);
+    record->nexthop_request = nexthop;
+    record->nexthop_reply = worker->route(worker->fib, key->tuple.saddr_be);
+    record->backend = backend->id;
+    record->fib_epoch = worker->fib_epoch;
+    record->hash = hash;
+    record->opened_tick = worker->now_tick;
+    return record;
+}
+
+#endif

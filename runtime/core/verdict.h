@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only places where a frame gets its verdict, each with its counter. */
+#ifndef TVS_CORE_VERDICT_H
+#define TVS_CORE_VERDICT_H
+
+#include "tvs/frame.h"
+#include "tvs/worker.h"
+
+TVS_INLINE void tvs_drop(struct tvs_worker *worker, struct tvs_frame *frame, enum tvs_drop reason)
+{
+    worker->counters.drops[reason]++;
+    frame->verdict = TVS_V_DROP;
+    frame->arg = (uint8_t)reason;
+}
+
+TVS_INLINE void tvs_to_kernel(struct tvs_worker *worker, struct tvs_frame *frame)
+{
+    worker->counters.kernel++;
+    frame->verdict = TVS_V_KERNEL;
+    frame->arg = frame->port_in;
+}
+
+/* To the worker it belongs to. A frame moves once: a second time would be a loop, and is a drop. */
+TVS_INLINE void tvs_hand_over(struct tvs_worker *worker, struct tvs_frame *frame, uint8_t owner,
+                              enum tvs_drop otherwise)
+{
+    if (TVS_UNLIKELY(frame->flags & TVS_FRAME_HANDED)) {
+        tvs_drop(worker, frame, otherwise);
+        return;
+    }
+    worker->counters.handover++;
+    frame->verdict = TVS_V_HANDOVER;
+    frame->arg = owner;
+}
+
+/* Sends a frame whose Ethernet header is still to be written. `counter`: which row it belongs to. */
+TVS_INLINE void tvs_transmit(struct tvs_worker *worker, struct tvs_frame *frame,
+                             const struct tvs_nexthop *nexthop, uint64_t *counter)
+{
+    __builtin_memcpy(frame->data, nexthop->l2, sizeof(nexthop->l2));
+    frame->verdict = TVS_V_TX;
+    frame->arg = nexthop->port;
+    worker->counters.tx_bytes += frame->len;
+    ++*counter;
+}
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's memory: one allocation on its own socket, every table on its own cache lines. */
+#include <errno.h>
+
+#include "core/free_ring.h"
+#include "core/session.h"
+#include "tvs/core.h"
+
+enum { PORTS_PER_SLOT = 1 << 16, TOEPLITZ_TABLES = sizeof(struct tvs_tuple) };
+
+/* Where each table starts, from the start of the worker; `bytes` is the whole. */
+struct layout {
+    size_t buckets, records, free, ring_pos, active, opened, lips, toeplitz, bytes;
+    uint32_t free_capacity;
+};
+
+static size_t take(struct layout *layout, size_t count, size_t size)
+{
+    size_t at = layout->bytes;
+    size_t bytes = count * size;
+
+    layout->bytes += (bytes + TVS_CACHE_LINE - 1) & ~(size_t)(TVS_CACHE_LINE - 1);
+    return at;
+}
+
+static bool is_power_of_two(uint32_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+static int lay_out(const struct tvs_worker_config *config, struct layout *layout)
+{
+    uint32_t ports;
+
+    if (config->n_slots == 0 || config->n_slots > TVS_MAX_SLOTS ||
+        !is_power_of_two(config->n_buckets) || config->port_first == 0 ||
+        config->port_first > config->port_last || config->max_sessions == 0 ||
+        config->max_backends == 0 || config->max_backends > TVS_MAX_BACKENDS ||
+        config->n_workers == 0 || config->n_workers > TVS_MAX_WORKERS ||
+        config->index >= config->n_workers)
+        return -EINVAL;
+    ports = (uint32_t)config->port_last - config->port_first + 1;
+    layout->free_capacity = 1;
+    while (layout->free_capacity < ports * config->n_slots)
+        layout->free_capacity *= 2;
+
+    layout->bytes = 0;
+    take(layout, 1, sizeof(struct tvs_worker));
+    layout->buckets = take(layout, config->n_buckets, sizeof(struct tvs_bucket));
+    layout->records =
+        take(layout, (size_t)config->n_slots * PORTS_PER_SLOT, sizeof(struct tvs_record));
+    layout->free = take(layout, layout->free_capacity, sizeof(uint32_t));
+    layout->ring_pos = take(layout, config->max_pools, sizeof(uint32_t));
+    layout->active = take(layout, config->max_backends, sizeof(uint32_t));
+    layout->opened = take(layout, config->max_backends, sizeof(uint64_t));
+    layout->lips = take(layout, config->n_slots, sizeof(uint32_t));
+    layout->toeplitz = take(layout, TOEPLITZ_TABLES, 256 * sizeof(uint32_t));
+    return 0;
+}
+
+size_t tvs_worker_bytes(const struct tvs_worker_config *config)
+{
+    struct layout layout;
+
+    return lay_out(config, &layout) == 0 ? layout.bytes : 0;
+}
+
+/* Interleaved over local IPs, so that neighbours in the queue spread over addresses first. */
+static void fill_free_ring(struct tvs_worker *worker, const struct tvs_worker_config *config)
+{
+    for (uint32_t port = config->port_first; port <= config->port_last; port++)
+        for (uint32_t slot = 0; slot < config->n_slots; slot++)
+            tvs_free_put(&worker->free, slot << 16 | port);
+}
+
+static void fill_toeplitz(uint32_t (*table)[256], const uint8_t *key)
+{
+    for (unsigned at = 0; at < TOEPLITZ_TABLES; at++)
+        for (unsigned value = 0; value < 256; value++) {
+            uint8_t input[TOEPLITZ_TABLES] = {0};
+
+            input[at] = (uint8_t)value;
+            table[at][value] = tvs_toeplitz(key, input, sizeof(input));
+        }
+}
+
+struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config)
+{
+    uint8_t *base = memory;
+    struct tvs_worker *worker = memory;
+    struct layout layout;
+
+    if (lay_out(config, &layout) != 0 || (uintptr_t)memory % TVS_CACHE_LINE != 0)
+        return NULL;
+    worker->fib_epoch = 1;
+    worker->index = config->index;
+    worker->buckets = (struct tvs_bucket *)(base + layout.buckets);
+    worker->records = (struct tvs_record *)(base + layout.records);
+    worker->hash_key[0] = config->hash_key[0];
+    worker->hash_key[1] = config->hash_key[1];
+    worker->bucket_mask = config->n_buckets - 1;
+    worker->n_slots = config->n_slots;
+    worker->free.record = (uint32_t *)(base + layout.free);
+    worker->free.mask = layout.free_capacity - 1;
+    worker->max_sessions = config->max_sessions;
+    worker->ring_pos = (uint32_t *)(base + layout.ring_pos);
+    worker->backend_active = (uint32_t *)(base + layout.active);
+    worker->backend_opened = (uint64_t *)(base + layout.opened);
+    worker->lip_addr_be = (uint32_t *)(base + layout.lips);
+    worker->n_backends_max = config->max_backends;
+    for (uint32_t pool = 0; pool < config->max_pools; pool++)
+        worker->ring_pos[pool] = UINT32_MAX; /* not started */
+    memcpy(worker->lip_addr_be, config->lip_addr_be, config->n_slots * sizeof(uint32_t));
+    fill_free_ring(worker, config);
+    if (config->rss_key != NULL) {
+        uint32_t(*table)[256] = (uint32_t(*)[256])(base + layout.toeplitz);
+
+        fill_toeplitz(table, config->rss_key);
+        worker->toeplitz = (const uint32_t(*)[256])table;
+    }
+    return worker;
+}
+
+void tvs_worker_config_from(struct tvs_worker_config *config,
+                            const struct tvs_generation *generation, uint16_t index,
+                            uint32_t *lip_addr_be)
+{
+    const struct tvs_gen_memory *memory = &generation->memory;
+
+    *config = (struct tvs_worker_config){
+        .index = index,
+        .lip_addr_be = lip_addr_be,
+        .n_buckets = memory->buckets_per_worker,
+        .max_sessions = memory->sessions_per_worker,
+        .port_first = memory->port_first,
+        .port_last = memory->port_last,
+        .n_workers = generation->cores.n_workers,
+        .rss_key = generation->steering.key,
+        .max_pools = generation->n_pools,
+    };
+    for (uint32_t i = 0; i < generation->n_lips; i++) {
+        const struct tvs_gen_lip *lip = &generation->lips[i];
+
+        if (lip->worker != index || lip->slot >= TVS_MAX_SLOTS)
+            continue;
+        lip_addr_be[lip->slot] = htobe32(lip->address);
+        if (lip->slot >= config->n_slots)
+            config->n_slots = lip->slot + 1U;
+    }
+    for (uint32_t i = 0; i < generation->n_pools; i++)
+        config->max_backends += generation->pools[i].n_backends;
+}
+
+uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget)
+{
+    uint32_t n_records = worker->n_slots * PORTS_PER_SLOT;
+    uint32_t freed = 0;
+
+    if (budget > n_records)
+        budget = n_records;
+    for (; budget > 0; budget--) {
+        struct tvs_record *record = &worker->records[worker->sweep_cursor];
+
+        if (++worker->sweep_cursor == n_records)
+            worker->sweep_cursor = 0;
+        if (record->state == TVS_S_FREE || !tvs_session_expired(record, worker->now_tick))
+            continue;
+        tvs_session_close(worker, record);
+        freed++;
+    }
+    worker->counters.sessions_expired += freed;
+    return freed;
+}
+
+uint32_t tvs_worker_sweep_budget(const struct tvs_worker *worker, uint32_t period_ticks)
+{
+    uint32_t n_records = worker->n_slots * PORTS_PER_SLOT;
+
+    return n_records / (period_ticks != 0 ? period_ticks : 1) + 1;
+}
