@@ -14,7 +14,6 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 DEMO_SITE := examples/laptop/site.tvs
-RUNTIME_BUILD := build/runtime
 
 .PHONY: help
 help: ## list the targets
@@ -55,25 +54,13 @@ format: venv ## lay out Python and C as `make check` wants it
 	@$(BIN)/ruff format .
 	@git ls-files -z 'runtime/*.c' 'runtime/*.h' | xargs -0r clang-format -i
 
-# One build directory per compiler; meson rebuilds only what changed. $(1) directory, $(2) compiler, $(3) options.
-define meson_test
-	@[ -e $(1)/build.ninja ] || { rm -rf $(1); CC=$(2) meson setup $(1) runtime --werror $(3) >$(1).log 2>&1 || { cat $(1).log; exit 1; }; }
-	@ninja -C $(1) --quiet
-	@meson test -C $(1) --no-rebuild --print-errorlogs --quiet
-endef
-
 .PHONY: runtime-test
 runtime-test: venv ## the runtime's C unit tests, gcc, ASan and UBSan
-	@setup/apt.sh --missing build test >/dev/null || { echo "missing packages:" $$(setup/apt.sh --missing build test) "(make setup)" >&2; exit 1; }
-	@mkdir -p build
-	$(call meson_test,$(RUNTIME_BUILD)-asan,gcc,-Db_sanitize=address$(comma)undefined -Dbuildtype=debugoptimized)
+	@setup/runtime-test.sh gcc
 
 .PHONY: runtime-clang
 runtime-clang: venv ## the same with clang
-	@mkdir -p build
-	$(call meson_test,$(RUNTIME_BUILD)-clang,clang,-Db_sanitize=address$(comma)undefined -Db_lundef=false -Dbuildtype=debugoptimized)
-
-comma := ,
+	@setup/runtime-test.sh clang
 
 .PHONY: lock
 lock: ## renew requirements*.lock from pyproject.toml (needs the network)
