@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "adapters/node.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "adapters/nic.h"
+
+enum { HEADROOM = 128 };
+
+static int fail(char *error, size_t error_bytes, const char *why)
+{
+    snprintf(error, error_bytes, "%s", why);
+    return -EINVAL;
+}
+
+/* splitmix64: one seed becomes as many unrelated words as asked for. */
+static uint64_t mix(uint64_t seed, uint64_t number)
+{
+    uint64_t z = seed + (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static void nexthops_make(struct tvs_node *node)
+{
+    static const uint8_t default_gateway[6] = {0x02, 0, 0, 0, 0, 0x01};
+    static const uint8_t own[6] = {0x02, 't', 'v', 's', 0, 0};
+
+    for (uint32_t p = 0; p < node->generation->n_ports; p++) {
+        const struct tvs_gen_port *port = &node->generation->ports[p];
+        struct tvs_nexthop *hop = &node->nexthops[1 + p];
+
+        memcpy(hop->l2, port->has_gateway_mac ? port->gateway_mac : default_gateway, 6);
+        memcpy(hop->l2 + 6, own, 6);
+        hop->l2[11] = (uint8_t)p;
+        hop->l2[12] = 0x08;
+        hop->port = (uint8_t)p;
+        hop->valid = 1;
+    }
+}
+
+static uint16_t route(const void *fib, uint32_t daddr_be)
+{
+    const struct tvs_generation *generation = ((const struct tvs_node *)fib)->generation;
+    uint32_t daddr = __builtin_bswap32(daddr_be);
+
+    for (uint16_t p = 0; p < generation->n_ports; p++) {
+        const struct tvs_gen_port *port = &generation->ports[p];
+        uint32_t mask = port->prefix_len ? UINT32_MAX << (32 - port->prefix_len) : 0;
+
+        if (port->prefix_len && ((daddr ^ port->address) & mask) == 0)
+            return (uint16_t)(1 + p);
+    }
+    return 1;
+}
+
+static int ring_publish(struct tvs_node *node, uint32_t pool)
+{
+    const struct tvs_gen_pool *described = &node->generation->pools[pool];
+    uint32_t n = described->n_backends;
+    uint32_t *weight = calloc(n + 1, 2 * sizeof(*weight));
+    uint32_t *id = weight + n + 1;
+    struct tvs_ring *ring = NULL;
+    int rc = -ENOMEM;
+
+    if (!weight)
+        return rc;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tvs_backend *backend = &node->backends[node->first_backend[pool] + i];
+        bool takes_new = backend->state == TVS_BACKEND_UP && backend->weight;
+
+        id[i] = backend->id;
+        weight[i] = !takes_new ? 0 : described->scheduler == TVS_SCHED_RR ? 1 : backend->weight;
+    }
+    ring = malloc(sizeof(*ring) + (size_t)tvs_ring_len(weight, n) * sizeof(ring->backend[0]));
+    if (!ring)
+        goto out;
+    ring->len = 0;
+    rc = tvs_ring_build(ring, id, weight, n);
+    if (rc) {
+        free(ring);
+        goto out;
+    }
+    free((void *)(uintptr_t)node->pools[pool].ring);
+    node->pools[pool].ring = ring;
+out:
+    free(weight);
+    return rc;
+}
+
+static int pools_make(struct tvs_node *node)
+{
+    const struct tvs_generation *generation = node->generation;
+    uint32_t n_pools = generation->n_pools, id = TVS_NODE_FIRST_BACKEND;
+
+    node->n_backends = id;
+    for (uint32_t p = 0; p < n_pools; p++)
+        node->n_backends += generation->pools[p].n_backends;
+    node->first_backend = calloc(n_pools + 1, sizeof(*node->first_backend));
+    node->backends = calloc(node->n_backends, sizeof(*node->backends));
+    node->pools = calloc(n_pools + 1, sizeof(*node->pools));
+    node->pool_list = calloc(n_pools + 1, sizeof(struct tvs_pool *));
+    if (!node->first_backend || !node->backends || !node->pools || !node->pool_list)
+        return -ENOMEM;
+
+    for (uint32_t p = 0; p < n_pools; p++) {
+        node->first_backend[p] = id;
+        node->pool_list[p] = &node->pools[p];
+        for (uint32_t i = 0; i < generation->pools[p].n_backends; i++, id++) {
+            const struct tvs_gen_backend *described = &generation->pools[p].backends[i];
+
+            node->backends[id] = (struct tvs_backend){
+                .addr_be = __builtin_bswap32(described->address),
+                .port_be = __builtin_bswap16(described->port),
+                .state = described->drain ? TVS_BACKEND_DRAIN : TVS_BACKEND_UP,
+                .weight = described->weight,
+                .id = id,
+            };
+        }
+        int rc = ring_publish(node, p);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int binding_make(struct tvs_node *node)
+{
+    const struct tvs_generation *generation = node->generation;
+
+    node->class_of_service = malloc(TVS_MAX_SERVICES);
+    node->service_id = calloc(generation->n_services + 1, sizeof(*node->service_id));
+    if (!node->class_of_service || !node->service_id)
+        return -ENOMEM;
+    memset(node->class_of_service, 0xff, TVS_MAX_SERVICES);
+    for (uint32_t s = 0; s < generation->n_services; s++) {
+        node->service_id[s] = (uint16_t)(TVS_NODE_FIRST_SERVICE + s);
+        node->class_of_service[node->service_id[s]] = generation->services[s].class_id;
+    }
+    node->binding = (struct tvs_binding){
+        .class_of_service = node->class_of_service,
+        .service_id = node->service_id,
+        .pools = node->pool_list,
+        .backends = node->backends,
+    };
+    return 0;
+}
+
+static int worker_make(struct tvs_node *node, uint16_t index)
+{
+    const struct tvs_generation *generation = node->generation;
+    uint32_t lips[TVS_MAX_SLOTS];
+    struct tvs_worker_config config = {0};
+    struct tvs_worker *worker;
+    void *memory;
+
+    tvs_worker_config_from(&config, generation, index, lips);
+    config.max_pools = generation->n_pools;
+    config.max_backends = node->n_backends;
+    config.hash_key[0] = mix(node->config.seed, 2u * index);
+    config.hash_key[1] = mix(node->config.seed, 2u * index + 1);
+    node->worker_bytes[index] = tvs_worker_bytes(&config);
+    if (!node->worker_bytes[index])
+        return -EINVAL;
+    memory = mmap(NULL, node->worker_bytes[index], PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return -ENOMEM;
+    worker = tvs_worker_init(memory, &config);
+    if (!worker) {
+        munmap(memory, node->worker_bytes[index]);
+        return -EINVAL;
+    }
+
+    node->workers[index] = worker;
+    worker->fib_epoch = 1;
+    worker->nexthops = node->nexthops;
+    worker->route = route;
+    worker->fib = node;
+    worker->binding = &node->binding;
+    worker->port_mac_mask = node->config.check_mac ? (UINT64_C(1) << 48) - 1 : 0;
+    for (uint32_t p = 0; p < generation->n_ports; p++)
+        memcpy(&worker->port_mac[p], node->nexthops[1 + p].l2 + 6, 6);
+    return 0;
+}
+
+static int workers_make(struct tvs_node *node)
+{
+    node->n_workers = node->generation->cores.n_workers;
+    node->workers = calloc(node->n_workers, sizeof(struct tvs_worker *));
+    node->worker_bytes = calloc(node->n_workers, sizeof(*node->worker_bytes));
+    if (!node->workers || !node->worker_bytes)
+        return -ENOMEM;
+    for (uint16_t w = 0; w < node->n_workers; w++) {
+        int rc = worker_make(node, w);
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+struct tvs_node *tvs_node_make(const struct tvs_generation *generation,
+                               const struct tvs_node_config *config, char *error,
+                               size_t error_bytes)
+{
+    const char *refused = tvs_generation_refuse(generation);
+    struct tvs_node *node;
+    int rc = -ENOMEM;
+
+    if (refused) {
+        fail(error, error_bytes, refused);
+        return NULL;
+    }
+    node = aligned_alloc(_Alignof(struct tvs_node), sizeof(*node));
+    if (node) {
+        memset(node, 0, sizeof(*node));
+        node->generation = generation;
+        node->config = *config;
+        nexthops_make(node);
+        rc = pools_make(node);
+    }
+    if (!rc)
+        rc = binding_make(node);
+    if (!rc)
+        rc = workers_make(node);
+    if (!rc)
+        return node;
+    fail(error, error_bytes,
+         rc == -ENOMEM ? "not enough memory for the node's tables"
+                       : "the generation's sizes are outside the limits of this version");
+    tvs_node_close(node);
+    return NULL;
+}
+
+struct tvs_node *tvs_node_open(const char *path, const struct tvs_node_config *config, char *error,
+                               size_t error_bytes)
+{
+    char *resolved = realpath(path, NULL); /* a bare name would be looked up among the libraries */
+    void *library;
+    const struct tvs_generation *generation;
+    struct tvs_node *node = NULL;
+
+    if (!resolved) {
+        fail(error, error_bytes, strerror(errno));
+        return NULL;
+    }
+    library = dlopen(resolved, RTLD_NOW | RTLD_LOCAL);
+    free(resolved);
+    if (!library) {
+        fail(error, error_bytes, dlerror());
+        return NULL;
+    }
+    generation = dlsym(library, TVS_GENERATION_SYMBOL);
+    if (!generation)
+        fail(error, error_bytes, "not a generation: it has no symbol " TVS_GENERATION_SYMBOL);
+    else
+        node = tvs_node_make(generation, config, error, error_bytes);
+    if (!node) {
+        dlclose(library);
+        return NULL;
+    }
+    node->library = library;
+    return node;
+}
+
+static void buffers_free(struct tvs_node *node)
+{
+    for (uint32_t i = 0; i < node->n_buffers; i++)
+        free(node->buffers[i]);
+    free(node->buffers);
+    node->buffers = NULL;
+    node->n_buffers = 0;
+}
+
+void tvs_node_close(struct tvs_node *node)
+{
+    if (!node)
+        return;
+    buffers_free(node);
+    for (uint16_t w = 0; node->workers && w < node->n_workers; w++) {
+        if (node->workers[w])
+            munmap(node->workers[w], node->worker_bytes[w]);
+    }
+    free(node->workers);
+    free(node->worker_bytes);
+    for (uint32_t p = 0; node->pools && p < node->generation->n_pools; p++)
+        free((void *)(uintptr_t)node->pools[p].ring);
+    free(node->pools);
+    free(node->pool_list);
+    free(node->backends);
+    free(node->first_backend);
+    free(node->class_of_service);
+    free(node->service_id);
+    if (node->library)
+        dlclose(node->library);
+    free(node);
+}
+
+void tvs_node_set_tick(struct tvs_node *node, uint32_t tick)
+{
+    node->now_tick = tick;
+    for (uint16_t w = 0; w < node->n_workers; w++)
+        node->workers[w]->now_tick = tick;
+}
+
+static int frame_make(struct tvs_node *node, struct tvs_frame *frame,
+                      const struct tvs_node_packet *packet, uint32_t number)
+{
+    uint16_t headroom = node->config.exact_frames ? 0 : HEADROOM;
+    uint16_t len = (uint16_t)(packet->len < UINT16_MAX ? packet->len : UINT16_MAX);
+    uint8_t *buffer = malloc((size_t)headroom + len);
+
+    if (!buffer)
+        return -ENOMEM;
+    node->buffers[node->n_buffers++] = buffer;
+    if (len)
+        memcpy(buffer + headroom, packet->data, len);
+    *frame = (struct tvs_frame){
+        .data = buffer + headroom,
+        .cookie = (void *)(uintptr_t)number,
+        .len = len,
+        .headroom = headroom,
+        .port_in = packet->port_in,
+        .flags = packet->len > UINT16_MAX ? TVS_FRAME_NOT_CONTIGUOUS : 0,
+    };
+    return 0;
+}
+
+static bool keeps_contract(const struct tvs_node *node, const struct tvs_frame *frame)
+{
+    switch (frame->verdict) {
+    case TVS_V_TX:
+        return frame->arg < node->generation->n_ports;
+    case TVS_V_KERNEL:
+        return true;
+    case TVS_V_HANDOVER:
+        return !(frame->flags & TVS_FRAME_HANDED) && frame->arg < node->n_workers;
+    case TVS_V_DROP:
+        return frame->arg < TVS_N_DROPS;
+    default:
+        return false;
+    }
+}
+
+static void packet_finish(struct tvs_node_packet *packet, const struct tvs_frame *frame,
+                          uint16_t worker)
+{
+    packet->verdict = frame->verdict;
+    packet->arg = frame->arg;
+    packet->worker = worker;
+    packet->result = frame->data;
+    packet->result_len = frame->len;
+}
+
+/* One burst; frames for other workers stay behind in `pending`, in their order. */
+static int burst_run(struct tvs_node *node, uint16_t worker, struct tvs_frame *frames, unsigned n,
+                     struct tvs_node_packet *packets, struct tvs_frame *pending,
+                     uint32_t *n_pending)
+{
+    node->generation->burst(node->workers[worker], frames, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (!keeps_contract(node, &frames[i]))
+            return -EPROTO;
+        if (frames[i].verdict == TVS_V_HANDOVER)
+            pending[(*n_pending)++] = frames[i];
+        else
+            packet_finish(&packets[(uintptr_t)frames[i].cookie], &frames[i], worker);
+    }
+    return 0;
+}
+
+/* First round: frames as received, picked by queue. Second: those handed over, picked by owner. */
+static int round_run(struct tvs_node *node, struct tvs_node_packet *packets,
+                     const struct tvs_frame *frames, uint32_t n, bool handed,
+                     struct tvs_frame *pending, uint32_t *n_pending)
+{
+    struct tvs_frame burst[TVS_MAX_BURST];
+
+    for (uint16_t w = 0; w < node->n_workers; w++) {
+        unsigned filled = 0;
+        int rc = 0;
+
+        for (uint32_t i = 0; i < n && !rc; i++) {
+            uint16_t target = handed ? frames[i].arg : packets[i].rx_worker;
+
+            if (target != w)
+                continue;
+            burst[filled] = frames[i];
+            if (handed) {
+                burst[filled].flags |= TVS_FRAME_HANDED;
+                burst[filled].verdict = TVS_V_NONE;
+                burst[filled].arg = 0;
+            }
+            if (++filled == TVS_MAX_BURST) {
+                rc = burst_run(node, w, burst, filled, packets, pending, n_pending);
+                filled = 0;
+            }
+        }
+        if (filled && !rc)
+            rc = burst_run(node, w, burst, filled, packets, pending, n_pending);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int tvs_node_run(struct tvs_node *node, struct tvs_node_packet *packets, uint32_t n)
+{
+    uint32_t n_pending = 0, none_left = 0;
+    struct tvs_frame *frames, *pending;
+    int rc = -ENOMEM;
+
+    buffers_free(node);
+    frames = calloc((size_t)n + 1, 2 * sizeof(*frames));
+    node->buffers = calloc((size_t)n + 1, sizeof(uint8_t *));
+    if (!frames || !node->buffers)
+        goto out;
+    pending = frames + n + 1;
+    for (uint32_t i = 0; i < n; i++) {
+        struct tvs_node_packet *packet = &packets[i];
+
+        if (packet->rx_worker == TVS_NODE_STEER)
+            packet->rx_worker =
+                tvs_nic_queue(&node->generation->steering, packet->data, packet->len);
+        rc = -EINVAL;
+        if (packet->rx_worker >= node->n_workers || packet->port_in >= node->generation->n_ports)
+            goto out;
+        rc = frame_make(node, &frames[i], packet, i);
+        if (rc)
+            goto out;
+    }
+    rc = round_run(node, packets, frames, n, false, pending, &n_pending);
+    if (!rc)
+        rc = round_run(node, packets, pending, n_pending, true, frames, &none_left);
+out:
+    free(frames);
+    return rc;
+}
+
+int tvs_node_set_backend(struct tvs_node *node, uint32_t pool, uint32_t index, uint8_t state,
+                         uint32_t weight)
+{
+    struct tvs_backend *backend;
+
+    if (pool >= node->generation->n_pools || index >= node->generation->pools[pool].n_backends ||
+        state > TVS_BACKEND_DRAIN)
+        return -EINVAL;
+    backend = &node->backends[node->first_backend[pool] + index];
+    backend->state = state;
+    backend->weight = weight;
+    return ring_publish(node, pool);
+}
+
+int tvs_node_set_nexthop(struct tvs_node *node, uint8_t port, bool valid)
+{
+    if (port >= node->generation->n_ports)
+        return -EINVAL;
+    node->nexthops[1 + port].valid = valid;
+    return 0;
+}
+
+void tvs_node_renew_routes(struct tvs_node *node)
+{
+    for (uint16_t w = 0; w < node->n_workers; w++) {
+        if (++node->workers[w]->fib_epoch == 0)
+            node->workers[w]->fib_epoch = 1;
+    }
+}
+
+int tvs_node_remove_service(struct tvs_node *node, uint32_t service)
+{
+    if (service >= node->generation->n_services)
+        return -EINVAL;
+    node->class_of_service[node->service_id[service]] = 0xff;
+    return 0;
+}
