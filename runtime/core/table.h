@@ -2,8 +2,9 @@
 /*
  * The forward table: hash -> record number. A key has two buckets; it lives in the first while that
  * has room, so that nearly every look-up touches one line, and a bucket counts what overflowed from
- * it, so that a miss knows whether the second line is worth reading. Nothing is ever moved: insert
- * and remove are O(1) also when the table is nearly full.
+ * it, so that a miss knows whether the second line is worth reading. When both are full, one entry
+ * of the sixteen moves to its own other bucket: at half load, which is how the compiler sizes the
+ * table, that happens to one new session in 6,000, and insert and remove stay O(1).
  */
 #ifndef TVS_CORE_TABLE_H
 #define TVS_CORE_TABLE_H
@@ -90,7 +91,43 @@ TVS_INLINE uint32_t tvs_table_find(const struct tvs_worker *worker, uint32_t has
     return tvs_bucket_find(worker, &worker->buckets[tvs_table_other(worker, first, sig)], sig, key);
 }
 
-/* Enters a number under a hash that the caller knows to be absent. False: both buckets are full. */
+TVS_INLINE void tvs_bucket_put(struct tvs_bucket *bucket, uint32_t empty, uint16_t sig,
+                               uint32_t number)
+{
+    unsigned slot = tvs_bucket_slot(empty);
+
+    bucket->sig[slot] = sig;
+    bucket->record[slot] = number;
+}
+
+/*
+ * Empties one slot of a full bucket by moving its entry to that entry's other bucket. False: all
+ * eight of those are full as well.
+ */
+static TVS_NOINLINE bool tvs_table_make_room(struct tvs_worker *worker, uint32_t at)
+{
+    struct tvs_bucket *bucket = &worker->buckets[at];
+
+    for (unsigned slot = 0; slot < TVS_BUCKET_SLOTS; slot++) {
+        uint16_t sig = bucket->sig[slot];
+        uint32_t number = bucket->record[slot];
+        uint32_t to = tvs_table_other(worker, at, sig);
+        uint32_t empty = tvs_bucket_match(&worker->buckets[to], 0);
+
+        if (empty == 0)
+            continue;
+        tvs_bucket_put(&worker->buckets[to], empty, sig, number);
+        bucket->sig[slot] = 0;
+        if (tvs_table_first(worker, worker->records[number].hash) == at)
+            bucket->overflow++;
+        else
+            worker->buckets[to].overflow--;
+        return true;
+    }
+    return false;
+}
+
+/* Enters a number under a hash that the caller knows to be absent. False: no room can be made. */
 TVS_INLINE bool tvs_table_insert(struct tvs_worker *worker, uint32_t hash, uint32_t number)
 {
     uint16_t sig = tvs_table_sig(hash);
@@ -98,18 +135,22 @@ TVS_INLINE bool tvs_table_insert(struct tvs_worker *worker, uint32_t hash, uint3
     struct tvs_bucket *home = &worker->buckets[first];
     struct tvs_bucket *bucket = home;
     uint32_t empty = tvs_bucket_match(bucket, 0);
-    unsigned slot;
 
     if (TVS_UNLIKELY(empty == 0)) {
-        bucket = &worker->buckets[tvs_table_other(worker, first, sig)];
+        uint32_t second = tvs_table_other(worker, first, sig);
+
+        bucket = &worker->buckets[second];
         empty = tvs_bucket_match(bucket, 0);
-        if (empty == 0)
-            return false;
-        home->overflow++;
+        if (empty == 0) {
+            if (tvs_table_make_room(worker, first))
+                bucket = home;
+            else if (!tvs_table_make_room(worker, second))
+                return false;
+            empty = tvs_bucket_match(bucket, 0);
+        }
+        home->overflow += bucket != home;
     }
-    slot = tvs_bucket_slot(empty);
-    bucket->sig[slot] = sig;
-    bucket->record[slot] = number;
+    tvs_bucket_put(bucket, empty, sig, number);
     return true;
 }
 
