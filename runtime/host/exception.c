@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exception.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "rtnl.h"
+#include "tap.h"
+
+enum {
+    TURN_PACKETS = 64, /* from one TAP before the loop looks at anything else */
+    INJECT_BURST = 32,
+    FRAME_EXTRA = 14 + 4 /* Ethernet and one VLAN tag above the MTU */
+};
+
+struct tap_context {
+    struct tvs_host *host;
+    uint8_t port;
+};
+
+struct tvs_exception {
+    struct tvs_rtnl *rtnl;
+    struct tvs_exception_port port[TVS_MAX_PORTS];
+    struct tap_context context[TVS_MAX_PORTS];
+    struct tvs_rtnl_route *announced; /* what is in the kernel now */
+    unsigned n_announced;
+};
+
+const struct tvs_exception_port *tvs_exception_port(const struct tvs_host *host, unsigned port)
+{
+    if (!host->exception || port >= host->n_ports)
+        return NULL;
+    return &host->exception->port[port];
+}
+
+int tvs_exception_port_of(const struct tvs_host *host, unsigned ifindex)
+{
+    for (unsigned i = 0; host->exception && ifindex && i < host->n_ports; i++)
+        if (host->exception->port[i].ifindex == ifindex)
+            return (int)i;
+    return -ENOENT;
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
+void tvs_exception_receive(struct tvs_host *host, struct rte_mbuf **mbufs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct tvs_exception_port *port;
+        struct iovec part[16];
+        int parts = 0;
+
+        port = &host->exception->port[mbufs[i]->port < host->n_ports ? mbufs[i]->port : 0];
+        for (struct rte_mbuf *m = mbufs[i]; m && parts < 16; m = m->next)
+            part[parts++] =
+                (struct iovec){.iov_base = rte_pktmbuf_mtod(m, void *), .iov_len = m->data_len};
+        if (parts == mbufs[i]->nb_segs && writev(port->fd, part, parts) >= 0)
+            port->to_kernel++;
+        else
+            port->to_kernel_lost++;
+        rte_pktmbuf_free(mbufs[i]);
+    }
+}
+
+/* One frame of the TAP as an mbuf. NULL: nothing to read; or lost, which is counted, and *more. */
+static struct rte_mbuf *tap_read(struct tvs_host *host, uint8_t index, bool *more)
+{
+    struct tvs_exception_port *port = &host->exception->port[index];
+    struct rte_mbuf *m = rte_pktmbuf_alloc(host->mbufs);
+    char excess[64];
+    struct iovec part[2] = {{0}, {.iov_base = excess, .iov_len = sizeof(excess)}};
+    ssize_t got;
+
+    if (!m) {
+        /* take it out all the same, or a level-triggered descriptor spins the loop */
+        *more = read(port->fd, excess, sizeof(excess)) > 0;
+        port->from_kernel_lost += *more;
+        return NULL;
+    }
+    part[0].iov_base = rte_pktmbuf_mtod(m, void *);
+    part[0].iov_len = rte_pktmbuf_tailroom(m);
+    got = readv(port->fd, part, 2);
+    *more = got > 0;
+    if (got > 0 && (size_t)got <= part[0].iov_len) {
+        m->data_len = (uint16_t)got;
+        m->pkt_len = (uint32_t)got;
+        m->port = index;
+        return m;
+    }
+    port->from_kernel_lost += *more;
+    rte_pktmbuf_free(m);
+    return NULL;
+}
+
+static void tap_readable(void *pointer, int fd, uint32_t events)
+{
+    struct tap_context *context = pointer;
+    struct tvs_host *host = context->host;
+    struct tvs_exception_port *port = &host->exception->port[context->port];
+    struct rte_mbuf *burst[INJECT_BURST];
+    bool more = true;
+
+    (void)fd;
+    (void)events;
+    for (unsigned turn = 0; turn < TURN_PACKETS && more; turn += INJECT_BURST) {
+        unsigned n = 0, sent = 0;
+
+        for (unsigned i = 0; i < INJECT_BURST && more; i++) {
+            struct rte_mbuf *m = tap_read(host, context->port, &more);
+
+            if (m)
+                burst[n++] = m;
+        }
+        if (n)
+            sent = tvs_workers_inject(host, burst, n);
+        port->from_kernel += sent;
+        port->from_kernel_lost += n - sent;
+        for (unsigned i = sent; i < n; i++)
+            rte_pktmbuf_free(burst[i]);
+    }
+}
+
+/* ---- the devices ----------------------------------------------------------------------------- */
+
+static int fail(const char *name, const char *what, int err)
+{
+    tvs_error("%s: cannot %s: %s", name, what, strerror(-err));
+    return err;
+}
+
+static int default_route(struct tvs_host *host, unsigned index)
+{
+    const struct tvs_gen_port *config = host->ports[index].config;
+    struct tvs_exception_port *port = &host->exception->port[index];
+    struct tvs_rtnl_route route = {.table = RT_TABLE_MAIN,
+                                   .gateway = config->gateway,
+                                   .priority = TVS_EXCEPTION_METRIC + index,
+                                   .ifindex = port->ifindex};
+    int err;
+
+    if (!config->gateway)
+        return 0;
+    if (config->has_gateway_mac) {
+        err = tvs_rtnl_neighbour_set(host->exception->rtnl, port->ifindex, config->gateway,
+                                     config->gateway_mac);
+        if (err)
+            return fail(port->name, "set the gateway's neighbour entry", err);
+    }
+    err = tvs_rtnl_route_add(host->exception->rtnl, &route);
+    return err ? fail(port->name, "add the default route", err) : 0;
+}
+
+static int port_start(struct tvs_host *host, unsigned index)
+{
+    const struct tvs_host_port *nic = &host->ports[index];
+    struct tvs_exception *exception = host->exception;
+    struct tvs_exception_port *port = &exception->port[index];
+    unsigned frame = nic->config->mtu + FRAME_EXTRA;
+    int err;
+
+    snprintf(port->name, sizeof(port->name), "tvs%u", index);
+    if (frame > rte_pktmbuf_data_room_size(host->mbufs) - RTE_PKTMBUF_HEADROOM)
+        return fail(port->name, "hold a frame of the port's MTU in one buffer", -EMSGSIZE);
+    port->fd = tvs_tap_open(port->name, &port->ifindex);
+    if (port->fd < 0)
+        return fail(port->name, "make the exception TAP", port->fd);
+    err = tvs_rtnl_link_set(exception->rtnl, port->ifindex, nic->mac, nic->config->mtu, true);
+    if (err)
+        return fail(port->name, "set MAC address and MTU of the exception TAP", err);
+    err = tvs_rtnl_address_add(exception->rtnl, port->ifindex, nic->config->address,
+                               nic->config->prefix_len);
+    if (err)
+        return fail(port->name, "put the node's address on the exception TAP", err);
+    err = default_route(host, index);
+    if (err)
+        return err;
+    exception->context[index] = (struct tap_context){.host = host, .port = (uint8_t)index};
+    err = tvs_loop_add(host->loop, port->fd, EPOLLIN, tap_readable, &exception->context[index]);
+    return err ? fail(port->name, "watch the exception TAP", err) : 0;
+}
+
+int tvs_exception_start(struct tvs_host *host)
+{
+    struct tvs_exception *exception = calloc(1, sizeof(*exception));
+    int err;
+
+    if (!exception)
+        return -ENOMEM;
+    for (unsigned i = 0; i < TVS_MAX_PORTS; i++)
+        exception->port[i].fd = -1;
+    host->exception = exception;
+    err = tvs_rtnl_open(&exception->rtnl, false);
+    if (err) {
+        fail("exception path", "open a routing socket", err);
+        goto stop;
+    }
+    for (unsigned i = 0; i < host->n_ports; i++) {
+        err = port_start(host, i);
+        if (err)
+            goto stop;
+    }
+    return 0;
+
+stop:
+    tvs_exception_stop(host);
+    return err;
+}
+
+void tvs_exception_stop(struct tvs_host *host)
+{
+    struct tvs_exception *exception = host->exception;
+
+    if (!exception)
+        return;
+    for (unsigned i = 0; i < TVS_MAX_PORTS; i++) {
+        if (exception->port[i].fd < 0)
+            continue;
+        tvs_loop_remove(host->loop, exception->port[i].fd);
+        close(exception->port[i].fd);
+    }
+    tvs_rtnl_close(exception->rtnl);
+    free(exception->announced);
+    free(exception);
+    host->exception = NULL;
+}
+
+/* ---- announcing ------------------------------------------------------------------------------ */
+
+static bool has_route(const struct tvs_rtnl_route *list, unsigned n,
+                      const struct tvs_rtnl_route *route)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (list[i].address == route->address && list[i].prefix_len == route->prefix_len)
+            return true;
+    return false;
+}
+
+static void remove_routes(struct tvs_exception *exception, const struct tvs_rtnl_route *list,
+                          unsigned n, const struct tvs_rtnl_route *keep, unsigned n_keep)
+{
+    for (unsigned i = 0; i < n; i++) {
+        int err = 0;
+
+        if (!has_route(keep, n_keep, &list[i]))
+            err = tvs_rtnl_route_del(exception->rtnl, &list[i]);
+        if (err && err != -ESRCH && err != -ENODEV)
+            fail(exception->port[0].name, "withdraw a route", err);
+    }
+}
+
+int tvs_exception_announce(struct tvs_host *host)
+{
+    struct tvs_exception *exception = host->exception;
+    const struct tvs_generation *generation = host->bound->generation;
+    struct tvs_rtnl_route *list;
+    int err;
+
+    if (!exception)
+        return -ENODEV;
+    list = calloc(generation->n_routes + 1, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    for (unsigned i = 0; i < generation->n_routes; i++) {
+        list[i] = (struct tvs_rtnl_route){.address = generation->routes[i].address,
+                                          .prefix_len = generation->routes[i].prefix_len,
+                                          .table = TVS_EXCEPTION_TABLE,
+                                          .ifindex = exception->port[0].ifindex};
+        err = tvs_rtnl_route_add(exception->rtnl, &list[i]);
+        if (err) {
+            fail(exception->port[0].name, "announce a route", err);
+            /* all or nothing: half a node's routes would draw traffic that cannot come back */
+            remove_routes(exception, list, i, exception->announced, exception->n_announced);
+            free(list);
+            return err;
+        }
+    }
+    remove_routes(exception, exception->announced, exception->n_announced, list,
+                  generation->n_routes);
+    free(exception->announced);
+    exception->announced = list;
+    exception->n_announced = generation->n_routes;
+    host->announced = true;
+    return 0;
+}
+
+void tvs_exception_withdraw(struct tvs_host *host)
+{
+    struct tvs_exception *exception = host->exception;
+
+    if (!exception)
+        return;
+    remove_routes(exception, exception->announced, exception->n_announced, NULL, 0);
+    exception->n_announced = 0;
+    host->announced = false;
+}
+
+void tvs_exception_restore(struct tvs_host *host)
+{
+    const struct tvs_exception *exception = host->exception;
+    int err = 0;
+
+    for (unsigned i = 0; i < host->n_ports && !err; i++)
+        err = default_route(host, i);
+    for (unsigned i = 0; i < exception->n_announced && !err; i++)
+        err = tvs_rtnl_route_add(exception->rtnl, &exception->announced[i]);
+    if (err)
+        tvs_warning("%s: routes are not back yet: %s", exception->port[0].name, strerror(-err));
+}
