@@ -1,0 +1,21 @@
+"""Node plan -> text: typed contexts, C literals, escaping, rendering."""
+
+from tvsc.codegen.render import (
+    BIRD_CONF,
+    C_FILES,
+    ETC_FILES,
+    render_bird,
+    render_c,
+    render_etc,
+    render_node,
+)
+
+__all__ = [
+    "BIRD_CONF",
+    "C_FILES",
+    "ETC_FILES",
+    "render_bird",
+    "render_c",
+    "render_etc",
+    "render_node",
+]

@@ -1,0 +1,43 @@
+"""Numbers that the compiler shares with the runtime's headers (runtime/include/tvs).
+
+They are written down a second time because planning must not need a C compiler. Generated sources
+assert each of them against the header, and so does a test.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ABI_VERSION: Final = 1
+RECORD_SCHEMA: Final = 0x7476732D72656301
+
+TICK_MS: Final = 100
+BUCKET_SLOTS: Final = 8
+CACHE_LINE: Final = 64
+PORTS_PER_SLOT: Final = 1 << 16
+
+MAX_WORKERS: Final = 64
+MAX_SLOTS: Final = 1024
+MAX_SERVICES: Final = 32768
+MAX_BURST: Final = 32
+
+LIP_NOBODY: Final = 0xFF
+LIP_NO_SLOT: Final = 0xFFFF
+VIP_EMPTY: Final = 0xFFFF
+VIP_ADDRESS: Final = 0xFFFE
+
+RSS_INPUT_BYTES: Final = 12
+"""What Toeplitz runs over: both addresses and both ports of an IPv4 packet."""
+
+STATES: Final = (
+    "FREE",
+    "SYN",
+    "SYN_ACK",
+    "ESTABLISHED",
+    "FIN_CLIENT",
+    "FIN_SERVER",
+    "CLOSED",
+    "RESET",
+    "UDP",
+)
+"""`enum tvs_state`, in its order."""

@@ -1,0 +1,144 @@
+"""Classes, services and pools: which listeners share one instantiation of the packet path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from tvsc.model import HttpCheck, Listener, Noun, Pool, Protocol, Service, Site, Timeouts
+from tvsc.plan.abi import STATES, TICK_MS
+from tvsc.plan.types import BackendPlan, CheckPlan, ClassPlan, PoolPlan, ServicePlan
+
+Label = Callable[[Noun, str], str]
+"""(noun, field) -> `site.tvs:31`."""
+
+_TCP_STATE_MS: dict[str, str] = {
+    "SYN": "tcp_syn_ms",
+    "SYN_ACK": "tcp_syn_ms",
+    "ESTABLISHED": "tcp_established_ms",
+    "FIN_CLIENT": "tcp_fin_ms",
+    "FIN_SERVER": "tcp_fin_ms",
+    "CLOSED": "tcp_fin_ms",
+    "RESET": "tcp_close_ms",
+}
+
+
+def ipv4(address: object) -> IPv4Address:
+    """Narrows an address of the model; the checks have refused IPv6 before."""
+    assert isinstance(address, IPv4Address), address
+    return address
+
+
+def timeout_ticks(timeouts: Timeouts, protocol: Protocol) -> tuple[int, ...]:
+    """Ticks per state, 0 for the states that the protocol does not have; rounded up."""
+    fields = {"UDP": "udp_ms"} if protocol is Protocol.UDP else _TCP_STATE_MS
+    return tuple(
+        -(-int(getattr(timeouts, fields[state])) // TICK_MS) if state in fields else 0
+        for state in STATES
+    )
+
+
+def _check(pool: Pool) -> CheckPlan:
+    check = pool.check
+    if check is None:
+        return CheckPlan("none")
+    plan = CheckPlan(
+        check.kind, check.every_ms, check.timeout_ms, check.rise, check.fall, check.port or 0
+    )
+    if not isinstance(check, HttpCheck):
+        return plan
+    assert len(check.expect) == 1, "the checks allow one range of statuses"
+    expect = check.expect[0]
+    return replace(
+        plan,
+        path=check.path,
+        host=check.host,
+        expect_first=expect.first,
+        expect_last=expect.last,
+    )
+
+
+def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:
+    """The pools that some listener uses, in source order: the others have no work."""
+    used = {listener.pool for service in site.services for listener in service.listeners}
+    return tuple(
+        PoolPlan(
+            id=index,
+            name=pool.name,
+            scheduler=pool.schedule,
+            on_down=pool.on_down,
+            check=_check(pool),
+            backends=tuple(
+                BackendPlan(
+                    ipv4(server.address),
+                    server.port,
+                    server.weight,
+                    server.drain,
+                    label(server, ""),
+                )
+                for server in pool.servers
+            ),
+            origin=label(pool, ""),
+        )
+        for index, pool in enumerate(pool for pool in site.pools if pool.name in used)
+    )
+
+
+def plan_services(
+    site: Site, pools: tuple[PoolPlan, ...], label: Label
+) -> tuple[tuple[ClassPlan, ...], tuple[ServicePlan, ...]]:
+    """One service per (VIP, listener), numbered in source order, and the classes they fall into."""
+    pool_by_name = {pool.name: pool for pool in pools}
+    classes: dict[tuple[object, ...], ClassPlan] = {}
+    services: list[ServicePlan] = []
+
+    def class_of(service: Service, listener: Listener, pool: PoolPlan) -> ClassPlan:
+        ticks = timeout_ticks(service.timeouts, listener.protocol)
+        key = (
+            service.mode,
+            listener.protocol,
+            pool.scheduler,
+            service.client_address,
+            pool.on_down,
+            ticks,
+        )
+        name = f"{service.name} {listener.protocol.value}/{listener.port}"
+        known = classes.get(key)
+        if known is None:
+            origin = label(listener, "")
+            known = ClassPlan(len(classes), *key, (), origin, "")
+        classes[key] = replace(known, services=(*known.services, name))
+        return known
+
+    for service in site.services:
+        for listener in service.listeners:
+            pool = pool_by_name[listener.pool]
+            class_id = class_of(service, listener, pool).id
+            services += [
+                ServicePlan(
+                    id=len(services) + offset,
+                    name=service.name,
+                    vip=ipv4(vip.address),
+                    port=listener.port,
+                    protocol=listener.protocol,
+                    class_id=class_id,
+                    pool=pool.id,
+                    origin=label(listener, ""),
+                )
+                for offset, vip in enumerate(service.vips)
+            ]
+    return tuple(_with_reason(c) for c in classes.values()), tuple(services)
+
+
+def _with_reason(plan: ClassPlan) -> ClassPlan:
+    count = len(plan.services)
+    shared = "one listener has" if count == 1 else f"{count} listeners share"
+    return replace(
+        plan,
+        reason=(
+            f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
+            f"client-address {plan.client_address.value}, on-down {plan.on_down.value} "
+            "and these timeouts"
+        ),
+    )

@@ -1,0 +1,149 @@
+"""Site -> plans: puts the parts of this package together, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from tvsc import __version__
+from tvsc.model import Cluster, Node, Noun, PciDevice, Port, Site, Steering
+from tvsc.plan.abi import RECORD_SCHEMA
+from tvsc.plan.classes import plan_pools, plan_services
+from tvsc.plan.dump import plan_json
+from tvsc.plan.lips import cluster_lips, lip_map
+from tvsc.plan.memory import plan_cores, plan_memory
+from tvsc.plan.routing import plan_bgp, plan_routes
+from tvsc.plan.rss import rss_key
+from tvsc.plan.steering import plan_steering, sync_contract
+from tvsc.plan.types import (
+    ClassPlan,
+    LipPlan,
+    NodePlan,
+    PoolPlan,
+    PortPlan,
+    ServicePlan,
+    SitePlan,
+    VipTable,
+)
+from tvsc.plan.vips import place_vips
+from tvsc.source import SourceMap
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What is decided outside of the site.
+
+    `steering` overrides the clusters' own. `base` names everything else that goes into a
+    generation: runtime sources, templates, compiler; two generations with one id are the same.
+    """
+
+    steering: Steering | None = None
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The parts that do not depend on the node."""
+
+    classes: tuple[ClassPlan, ...]
+    services: tuple[ServicePlan, ...]
+    pools: tuple[PoolPlan, ...]
+    vips: VipTable
+
+
+class _Planner:
+    def __init__(self, site: Site, sources: SourceMap, options: PlanOptions) -> None:
+        self.site = site
+        self.sources = sources
+        self.options = options
+        pools = plan_pools(site, self.label)
+        classes, services = plan_services(site, pools, self.label)
+        self.shared = _Shared(classes, services, pools, place_vips(services))
+        self._lips: dict[str, tuple[LipPlan, ...]] = {}
+
+    def label(self, noun: Noun, field: str) -> str:
+        return self.sources.label(self.site.span(noun, field))
+
+    def port(self, port: Port) -> PortPlan:
+        device = port.device
+        is_pci = isinstance(device, PciDevice)
+        return PortPlan(
+            name=port.name,
+            device=device.address if isinstance(device, PciDevice) else device.args,
+            is_vdev=not is_pci,
+            driver=self.site.nic_of(port).driver,
+            socket=port.socket,
+            mtu=port.mtu,
+            promiscuous=port.promiscuous,
+            address=port.address,
+            gateway=port.gateway,
+            gateway_mac=port.gateway_mac,
+            origin=self.label(port, ""),
+        )
+
+    def lips_of(self, cluster: Cluster) -> tuple[LipPlan, ...]:
+        if cluster.name not in self._lips:
+            self._lips[cluster.name] = cluster_lips(cluster)
+        return self._lips[cluster.name]
+
+    def node(self, cluster: Cluster, node: Node) -> NodePlan:
+        site, shared = self.site, self.shared
+        lips = lip_map(self.lips_of(cluster), cluster, node, self.label(cluster.local_ips, ""))
+        steering = plan_steering(
+            site.seed,
+            cluster,
+            self.options.steering or cluster.steering,
+            site.nic_of(node.ports[0]),
+            lips,
+            self.label(cluster, "steering"),
+        )
+        key, _ = rss_key(site.seed, cluster.name)
+        plan = NodePlan(
+            compiler=f"tvsc {__version__}",
+            site=site.name,
+            cluster=cluster.name,
+            node=node.name,
+            node_index=node.index,
+            sources=tuple(source.name for source in self.sources.files),
+            march=cluster.cpu,
+            generation="",
+            sync_contract=sync_contract(key, steering, node.workers, lips),
+            record_schema=RECORD_SCHEMA,
+            origin=self.label(node, ""),
+            cores=plan_cores(cluster, node, self.label(node, "workers")),
+            memory=plan_memory(cluster, node, shared.pools, self.label(cluster, "sessions")),
+            steering=steering,
+            ports=tuple(self.port(port) for port in node.ports),
+            lips=lips,
+            routes=plan_routes(shared.services, lips),
+            bgp=plan_bgp(site, cluster, node, self.label),
+            classes=shared.classes,
+            pools=shared.pools,
+            services=shared.services,
+            vips=shared.vips,
+        )
+        return replace(plan, generation=_generation(plan, self.options.base))
+
+
+def _generation(plan: NodePlan, base: str) -> str:
+    """Sixteen hex digits of everything that makes this generation what it is."""
+    return sha256(f"{base}\n{plan_json(plan)}".encode()).hexdigest()[:16]
+
+
+def plan_site(
+    site: Site,
+    sources: SourceMap,
+    options: PlanOptions | None = None,
+    only: Iterable[str] | None = None,
+) -> SitePlan:
+    """Plans of all nodes, or of those named in `only`. The site must have passed its checks."""
+    planner = _Planner(site, sources, options or PlanOptions())
+    wanted = None if only is None else set(only)
+    nodes = tuple(
+        planner.node(cluster, node)
+        for cluster in site.clusters
+        for node in cluster.nodes
+        if wanted is None or node.name in wanted
+    )
+    return SitePlan(site.name, nodes)

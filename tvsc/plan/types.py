@@ -1,0 +1,310 @@
+"""The node plan: everything that one node's sources and config files say, decided.
+
+Plans are frozen and made by the functions of this package alone. Addresses are `IPv4Address`, times
+are in milliseconds unless the name says ticks (100 ms), sizes in bytes unless it says mb. `origin`
+is the place in the site that asked for the thing, as `site.tvs:31`, seen from the site's directory;
+`reason` says why the value is what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from tvsc.model import (
+    ClientAddress,
+    Driver,
+    IdlePolicy,
+    Mode,
+    OnDown,
+    Protocol,
+    Schedule,
+    Secret,
+    Steering,
+)
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPlan:
+    """Services that share one instantiation of the packet path. `timeout_ticks` is by state."""
+
+    id: int
+    mode: Mode
+    protocol: Protocol
+    scheduler: Schedule
+    client_address: ClientAddress
+    on_down: OnDown
+    timeout_ticks: tuple[int, ...]
+    services: tuple[str, ...]
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """One listener on one VIP: what the dataplane calls a service."""
+
+    id: int
+    name: str
+    vip: IPv4Address
+    port: int
+    protocol: Protocol
+    class_id: int
+    pool: int
+    origin: str
+
+    @property
+    def label(self) -> str:
+        """`web tcp 203.0.113.10:80`."""
+        return f"{self.name} {self.protocol.value} {self.vip}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendPlan:
+    """A real server of a pool."""
+
+    address: IPv4Address
+    port: int
+    weight: int
+    drain: bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """A health check; `kind` is `none`, `tcp` or `http`, `port` 0 means the server's own."""
+
+    kind: str
+    every_ms: int = 0
+    timeout_ms: int = 0
+    rise: int = 0
+    fall: int = 0
+    port: int = 0
+    path: str | None = None
+    host: str | None = None
+    expect_first: int = 0
+    expect_last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """A pool that some listener uses; `id` is its row."""
+
+    id: int
+    name: str
+    scheduler: Schedule
+    on_down: OnDown
+    check: CheckPlan
+    backends: tuple[BackendPlan, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class VipSlot:
+    """An occupied row of the VIP table. `service` is None for the row that only says "a VIP"."""
+
+    row: int
+    vip: IPv4Address
+    port: int
+    protocol: Protocol | None
+    service: int | None
+    class_id: int
+    pool: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class VipTable:
+    """Open addressing: `size` rows (a power of two), no key further than `probes` rows away."""
+
+    size: int
+    probes: int
+    slots: tuple[VipSlot, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LipPlan:
+    """A local IP of the cluster. `slot` numbers a worker's local IPs from 0."""
+
+    address: IPv4Address
+    node: int
+    worker: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class LipMap:
+    """Every local IP of the cluster, by address; `own` is this node's, by worker and slot."""
+
+    short: IPv4Network
+    long: IPv4Network
+    entries: tuple[LipPlan, ...]
+    own: tuple[LipPlan, ...]
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlan:
+    """One flow rule: packets to `network` go to the queue of `worker`."""
+
+    network: IPv4Network
+    worker: int
+    node: int
+    avoid_ntuple: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringPlan:
+    """How packets find their worker. `reta[hash % len]` is a worker; `key` is what the NIC gets."""
+
+    mode: Steering
+    key: bytes
+    reta: tuple[int, ...]
+    rules: tuple[RulePlan, ...]
+    origin: str
+    key_reason: str
+    reta_reason: str
+    rules_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """A prefix that the node announces; `kind` is `vip`, `lip-long` or `lip-short`."""
+
+    network: IPv4Network
+    kind: str
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborPlan:
+    """A BGP neighbour. `local` is the node's address on the same network."""
+
+    name: str
+    address: IPv4Address
+    asn: int
+    local: IPv4Address
+    hold_s: int
+    bfd_interval_ms: int
+    bfd_multiplier: int
+    password: Secret | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class BgpPlan:
+    """What BIRD says. `prepend`, `med`, `local_pref` and `community` apply to VIPs; 0 and empty
+    leave them alone.
+    """
+
+    asn: int
+    router_id: IPv4Address
+    neighbors: tuple[NeighborPlan, ...]
+    prepend: int
+    med: int
+    local_pref: int
+    community: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """A dataplane port: `device` is a PCI address, or a device string of EAL when `is_vdev`."""
+
+    name: str
+    device: str
+    is_vdev: bool
+    driver: Driver
+    socket: int | None
+    mtu: int
+    promiscuous: bool
+    address: IPv4Interface
+    gateway: IPv4Address
+    gateway_mac: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Sizes fixed at start. `bytes_per_session` counts every structure of a full worker."""
+
+    sessions_per_worker: int
+    buckets_per_worker: int
+    slots_per_worker: int
+    port_first: int
+    port_last: int
+    worker_bytes: int
+    bytes_per_session: float
+    mbufs: int
+    rx_ring: int
+    tx_ring: int
+    hugepages: bool
+    hugepage_mb: int
+    origin: str
+    buckets_reason: str
+    mbufs_reason: str
+    hugepages_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CorePlan:
+    """Which cores run what; `workers` is empty and `control` None when threads float."""
+
+    shared: bool
+    control: int | None
+    workers: tuple[int, ...]
+    n_workers: int
+    idle: IdlePolicy
+    watchdog_ms: int
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One node. `generation` names what is built from it; `sync_contract` (64 bits) is equal on
+    all nodes that may share sessions.
+    """
+
+    compiler: str
+    site: str
+    cluster: str
+    node: str
+    node_index: int
+    sources: tuple[str, ...]
+    march: str
+    generation: str
+    sync_contract: int
+    record_schema: int
+    origin: str
+    cores: CorePlan
+    memory: MemoryPlan
+    steering: SteeringPlan
+    ports: tuple[PortPlan, ...]
+    lips: LipMap
+    routes: tuple[RoutePlan, ...]
+    bgp: BgpPlan
+    classes: tuple[ClassPlan, ...]
+    pools: tuple[PoolPlan, ...]
+    services: tuple[ServicePlan, ...]
+    vips: VipTable
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """The plans of a site's nodes, in source order."""
+
+    site: str
+    nodes: tuple[NodePlan, ...]
+
+    def node(self, name: str) -> NodePlan:
+        """The plan of a node; KeyError when the site has none of this name."""
+        for plan in self.nodes:
+            if plan.node == name:
+                return plan
+        raise KeyError(name)
