@@ -1,0 +1,130 @@
+"""A load balancer of the lab: a namespace with `tvsd` and BIRD, and its links to the switch.
+
+The daemon makes its TAP in the node's namespace. Once it has started, the kernel's end of the TAP
+moves to the switch: from then on a frame that the switch sends is a frame on the node's NIC, and
+when the daemon dies the switch loses the link at once, as when a cable is pulled.
+"""
+
+import contextlib
+import fcntl
+import socket
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from tvsc.lab import namespace, switch
+from tvsc.lab.process import Child, spawn
+from tvsc.lab.state import RunDirectory
+from tvsc.lab.topology import LabNode, Topology
+
+EXCEPTION_TAP = "tvs0"
+START_PATIENCE_S = 30.0
+
+_SIOCGIFFLAGS = 0x8913
+_IFF_UP = 0x1
+
+SYSCTLS = {
+    "ipv4/conf/all/rp_filter": "0",
+    "ipv4/conf/default/rp_filter": "0",
+    "ipv6/conf/default/disable_ipv6": "1",
+}
+
+Sysctls = TypeAdapter(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """What the compiler made for a node, and the host program."""
+
+    tvsd: Path
+    generation: Path
+    bird_config: Path
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A node whose daemon starts: `pending` links are still where the daemon made them."""
+
+    node: LabNode
+    daemon: Child
+    deadline: float
+    probe: socket.socket
+    pending: set[str] = field(default_factory=set)
+
+
+def control_socket(run: RunDirectory, node: str) -> Path:
+    """Where the node's daemon answers."""
+    return run.path / "nodes" / node / "tvsd.sock"
+
+
+def make(node: LabNode) -> None:
+    namespace.create(node.namespace)
+    namespace.set_sysctls(node.namespace, SYSCTLS)
+
+
+def start_bird(node: LabNode, files: NodeFiles, run: RunDirectory) -> Child:
+    """BIRD with the compiled configuration as it is."""
+    folder = run.folder("nodes", node.name)
+    command = ["bird", "-f", "-c", str(files.bird_config), "-s", str(folder / "bird.ctl")]
+    return spawn(
+        [*command, "-P", str(folder / "bird.pid")],
+        namespace=node.namespace,
+        log=run.logs / f"{node.name}.bird.log",
+        role="bird",
+        owner=node.name,
+    )
+
+
+def start_daemon(node: LabNode, files: NodeFiles, run: RunDirectory) -> Child:
+    """`tvsd`, with the node's generation as its only configuration."""
+    folder = run.folder("nodes", node.name)
+    path = control_socket(run, node.name)
+    path.unlink(missing_ok=True)
+    command = [str(files.tvsd), "--generation", str(files.generation)]
+    return spawn(
+        [*command, "--run-dir", str(folder), "--control-socket", str(path)],
+        namespace=node.namespace,
+        log=run.logs / f"{node.name}.tvsd.log",
+        role="tvsd",
+        owner=node.name,
+    )
+
+
+def attachment(node: LabNode, daemon: Child, deadline: float) -> Attachment:
+    """Begins to wait for the node's links; see `advance`."""
+    probe = namespace.inside(
+        node.namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    )
+    pending = {link.device for link in node.links}
+    return Attachment(node, daemon, deadline, probe, pending)
+
+
+def advance(topology: Topology, waiting: Attachment) -> bool:
+    """Moves the links that are ready to the switch; True when the last one has moved.
+
+    The exception TAP is made after the ports have started, so when it is up the daemon has done
+    with the ports all that it does to them by name.
+    """
+    if not _is_up(waiting.probe, EXCEPTION_TAP):
+        return False
+    for link in waiting.node.links:
+        if link.device in waiting.pending and _is_up(waiting.probe, link.device):
+            move = ["-n", waiting.node.namespace, "link", "set", "dev", link.device]
+            namespace.run_ip([*move, "netns", topology.switch, "name", link.link])
+            switch.attach(topology, link)
+            waiting.pending.discard(link.device)
+    if waiting.pending:
+        return False
+    waiting.probe.close()
+    return True
+
+
+def _is_up(probe: socket.socket, device: str) -> bool:
+    request = struct.pack("16sH14x", device.encode(), 0)
+    with contextlib.suppress(OSError):
+        reply = fcntl.ioctl(probe, _SIOCGIFFLAGS, request)
+        flags: int = struct.unpack_from("16xH", reply)[0]
+        return bool(flags & _IFF_UP)
+    return False
