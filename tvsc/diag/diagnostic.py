@@ -1,0 +1,47 @@
+"""The one type of message about a site.
+
+Lower case, no full stop, names in backticks; `message` states the fact, `help` alone advises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvsc.diag.codes import Code, Severity
+from tvsc.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A related place or fact."""
+
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """`span` is the smallest text that is at fault; None when no text is (a missing file)."""
+
+    code: Code
+    message: str
+    span: Span | None = None
+    notes: tuple[Note, ...] = ()
+    help: str | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """Error or warning: a property of the code."""
+        return self.code.severity
+
+
+def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by place, each once; what has no place comes first."""
+    seen: set[Diagnostic] = set()
+    unique = [d for d in diagnostics if not (d in seen or seen.add(d))]  # type: ignore[func-returns-value]
+    return sorted(unique, key=lambda d: (d.span is not None, d.span or (0, 0, 0)))
+
+
+def has_errors(diagnostics: list[Diagnostic]) -> bool:
+    """Whether anything forbids going on."""
+    return any(d.severity is Severity.ERROR for d in diagnostics)

@@ -1,0 +1,146 @@
+"""The syntax tree: what was written, with spans, before any meaning.
+
+The tree is generic: a body is a list of statements, a statement is a line of items with an optional
+block. Which settings exist is known to `tvsc/lower` alone. Nodes are frozen dataclasses with slots,
+cheap to make by the hundred thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvsc.dsl.values import Scalar
+from tvsc.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A literal, already a typed value."""
+
+    data: Scalar
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolation:
+    """`{name}` or `{name:03}` in a text; `width` pads numbers with zeros."""
+
+    name: str
+    width: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A quoted text; escapes are resolved."""
+
+    parts: tuple[str | Interpolation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A bare word: a keyword, a name or a variable, as the setting decides."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """`->`."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(arguments)`."""
+
+    function: str
+    arguments: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`left operator right`; operators are `+ - * / .. :`."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """`a, b, c`."""
+
+    members: tuple[Expr, ...]
+    span: Span
+
+
+Expr = Value | Text | Name | Arrow | Call | Binary | Several
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Statements between braces; the span holds both braces."""
+
+    body: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Items up to the end of the line, or up to the block that ends it: one or more settings."""
+
+    items: tuple[Expr, ...]
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`let name = value`."""
+
+    name: Name
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for name in range { ... }`."""
+
+    name: Name
+    values: Expr
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`include "pattern"`."""
+
+    pattern: Text
+
+
+Statement = Line | Let | For | Include
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One parsed file."""
+
+    number: int
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The site file and all that it includes.
+
+    `included` maps the span of an include's pattern to the files that it brings in, in order of
+    their names.
+    """
+
+    root: File
+    included: dict[Span, tuple[File, ...]]

@@ -1,0 +1,249 @@
+"""Characters to tokens: reads a source text, writes tokens that carry finished syntax-tree leaves.
+
+One regular expression finds the next token of any kind. Values are recognised here whole (an
+address, a duration, a PCI address is one token), so that the grammar stays small and a malformed
+value is named as what it was meant to be. Errors are reported and the scan goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from lark.lexer import Lexer, Token
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl import limits
+from tvsc.dsl.ast import Arrow, Name, Value
+from tvsc.dsl.literals import LITERALS, LiteralError, parse_text
+from tvsc.source import Span
+
+KEYWORDS = {"let": "LET", "for": "FOR", "in": "IN", "include": "INCLUDE"}
+
+_OCTET = r"[0-9a-fA-F]{2}"
+_WORD_END = r"(?![\w.:])"
+
+# In order: the first alternative that matches wins.
+_TOKEN = re.compile(
+    "|".join(
+        (
+            r"(?P<blank>[ \t\r\f]+|\#[^\n]*)",
+            r"(?P<newline>\n)",
+            r'(?P<text>"(?:[^"\\\n]|\\[^\n])*")',
+            rf"(?P<pci>(?:[0-9a-fA-F]{{4}}:)?{_OCTET}:{_OCTET}\.[0-7]){_WORD_END}",
+            rf"(?P<mac>{_OCTET}(?::{_OCTET}){{5}}){_WORD_END}",
+            r"(?P<ipv4>\d+\.\d+\.\d+\.\d+(?:/\d+|:\d+)?)(?![\w.])",
+            r"(?P<ipv6>(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F.]{0,15}(?:/\d+)?)(?![\w:])",
+            r"(?P<endpoint6>\[[0-9a-fA-F:.]+\]:\d+)(?!\w)",
+            r"(?P<rate>\d+[kMG]?/s)(?!\w)",
+            r"(?P<cores>\d+-\d+)(?![\w.-])",
+            r"(?P<number>\d+(?:\.\d+)?[A-Za-z]*)(?![\w]|\.\w)",
+            r"(?P<badnumber>\d[\w.:/-]*)",
+            r"(?P<length>(?<=[\s{(,])/\d+)(?!\w)",
+            r"(?P<name>[A-Za-z_]\w*(?:-\w+)*)(?P<call>\()?",
+            r"(?P<arrow>->)",
+            r"(?P<operator>\.\.|[-+*/:])",
+            r"(?P<punctuation>[{}(),=])",
+        )
+    ),
+    re.ASCII,
+)
+
+_PUNCTUATION = {
+    "{": "LBRACE",
+    "}": "RBRACE",
+    "(": "LPAREN",
+    ")": "RPAREN",
+    ",": "COMMA",
+    "=": "EQUALS",
+}
+_OPENING = {"}": "{", ")": "("}
+
+# A line goes on after these.
+_CONTINUES = {"COMMA", "OPERATOR", "ARROW", "EQUALS"}
+
+
+class LeafToken(Token):
+    """A lark token with the leaf of the syntax tree that it stands for (its span, for
+    punctuation).
+    """
+
+    __slots__ = ("leaf",)
+    leaf: object
+
+    @classmethod
+    def make(cls, kind: str, text: str, leaf: object) -> LeafToken:
+        """A token of type `kind`."""
+        token: LeafToken = cls(kind, text)  # type: ignore[assignment]
+        token.leaf = leaf
+        return token
+
+
+class Scanner:
+    """One pass over one file. `tokens` is what the parser gets; every token has its span in
+    `spans`.
+    """
+
+    def __init__(self, number: int, text: str, report: Callable[[Diagnostic], None]) -> None:
+        self.number = number
+        self.text = text
+        self.report = report
+        self.tokens: list[LeafToken] = []
+        self.spans: list[Span] = []
+        self.open: list[tuple[str, Span]] = []
+
+    def scan(self) -> bool:
+        """Fill `tokens`; whether the braces and parentheses have their partners and depth."""
+        at, end = 0, len(self.text)
+        match_at = _TOKEN.match
+        while at < end:
+            match = match_at(self.text, at)
+            if match is None:
+                at = self._bad_character(at)
+                continue
+            kind = match.lastgroup
+            at = match.end()
+            if kind == "blank":
+                continue
+            if not self._token(kind or "", match):
+                return False
+        self._end_line(Span(self.number, end, end))
+        for bracket, span in self.open:
+            self.report(Diagnostic(codes.BRACE_NOT_CLOSED, f"`{bracket}` is never closed", span))
+        return not self.open
+
+    def _put(self, kind: str, text: str, leaf: object, span: Span) -> None:
+        self.tokens.append(LeafToken.make(kind, text, leaf))
+        self.spans.append(span)
+
+    def _token(self, kind: str, match: re.Match[str]) -> bool:
+        span = Span(self.number, match.start(), match.end())
+        text = match.group()
+        if kind in LITERALS:
+            self._value(kind, text, span)
+        elif kind == "name":
+            self._put(KEYWORDS.get(text, "NAME"), text, Name(text, span), span)
+        elif kind == "call":
+            self.open.append(("(", Span(span.file, span.end - 1, span.end)))
+            self._put("FUNCTION", text, Name(text[:-1], span), span)
+        elif kind == "text":
+            parsed, problems = parse_text(text, span)
+            for problem in problems:
+                self.report(problem)
+            self._put("TEXT", text, parsed, span)
+        elif kind == "newline":
+            self._newline(span)
+        elif kind == "arrow":
+            self._put("ARROW", text, Arrow(span), span)
+        elif kind == "operator":
+            self._put("OPERATOR", text, span, span)
+        else:
+            return self._punctuation(text, span)
+        return self._depth_ok(span) if kind == "call" else True
+
+    def _value(self, kind: str, text: str, span: Span) -> None:
+        try:
+            data = LITERALS[kind](text)
+        except LiteralError as error:
+            self.report(Diagnostic(codes.BAD_LITERAL, error.message, span, help=error.help))
+            data = 0
+        self._put("VALUE", text, Value(data, span), span)
+
+    def _newline(self, span: Span) -> None:
+        if self.open and self.open[-1][0] == "(":
+            return
+        if self.tokens and self.tokens[-1].type in _CONTINUES:
+            return
+        self._end_line(span)
+
+    def _end_line(self, span: Span) -> None:
+        if self.tokens and self.tokens[-1].type not in ("END", "LBRACE", "RBRACE"):
+            self._put("END", "", span, span)
+
+    def _punctuation(self, text: str, span: Span) -> bool:
+        if text in "{(":
+            self.open.append((text, span))
+        elif text in "})":
+            if text == "}":
+                self._end_line(Span(self.number, span.start, span.start))
+            if not self._close(text, span):
+                return False
+        self._put(_PUNCTUATION[text], text, span, span)
+        return self._depth_ok(span)
+
+    def _close(self, text: str, span: Span) -> bool:
+        if not self.open:
+            self.report(
+                Diagnostic(codes.BRACE_NOT_CLOSED, f"`{text}` closes nothing that is open", span)
+            )
+            return False
+        bracket, opened = self.open.pop()
+        if bracket == _OPENING[text]:
+            return True
+        self.report(
+            Diagnostic(
+                codes.BRACE_NOT_CLOSED,
+                f"`{text}` does not close `{bracket}`",
+                span,
+                (Note(f"`{bracket}` opened here", opened),),
+            )
+        )
+        return False
+
+    def _depth_ok(self, span: Span) -> bool:
+        if len(self.open) <= limits.NESTING:
+            return True
+        self.report(
+            Diagnostic(
+                codes.NESTED_TOO_DEEP,
+                f"blocks and parentheses are nested more than {limits.NESTING} deep",
+                span,
+            )
+        )
+        return False
+
+    def _bad_character(self, at: int) -> int:
+        character = self.text[at]
+        if character == '"':
+            end = self.text.find("\n", at)
+            end = len(self.text) if end < 0 else end
+            span = Span(self.number, at, end)
+            self.report(
+                Diagnostic(
+                    codes.TEXT_NOT_CLOSED,
+                    "this text has no closing quote on its line",
+                    span,
+                    help='end it with `"`',
+                )
+            )
+            self._put("VALUE", "", Value("", span), span)
+            return end
+        end = at + 1
+        while end < len(self.text) and self.text[end] == character:
+            end += 1
+        shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
+        hint = "statements end with the line" if character == ";" else None
+        self.report(
+            Diagnostic(
+                codes.BAD_CHARACTER,
+                f"the character {shown} has no meaning here",
+                Span(self.number, at, end),
+                help=hint,
+            )
+        )
+        return end
+
+
+class TokenList(Lexer):
+    """Lark's custom-lexer interface over tokens that exist already."""
+
+    __future_interface__ = 2
+
+    def __init__(self, _conf: Any) -> None:  # noqa: ANN401 - lark's interface
+        pass
+
+    def lex(self, lexer_state: Any, _parser_state: Any) -> Any:  # noqa: ANN401 - lark's interface
+        """The tokens, one by one."""
+        return iter(lexer_state.text)

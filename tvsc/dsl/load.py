@@ -1,0 +1,191 @@
+"""Files to a program: reads the site file and what it includes, writes a `Program`.
+
+The only module of the front that opens files. Paths in a site are relative to the file that names
+them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl import limits
+from tvsc.dsl.ast import File, For, Include, Line, Program, Statement
+from tvsc.dsl.parser import parse_file
+from tvsc.source import SourceMap, Span
+
+Report = Callable[[Diagnostic], None]
+
+
+class Loader:
+    """Reads the files of one site into a source map."""
+
+    def __init__(self, root: Path, sources: SourceMap, report: Report) -> None:
+        self.root = root
+        self.sources = sources
+        self.report = report
+        self._characters = 0
+
+    def read(self, name: str, span: Span | None = None) -> int | None:
+        """The number of the file `name` (relative to the site file's directory); None after a
+        report.
+
+        `span` is what named the file."""
+        known = self.sources.number(name)
+        if known is not None:
+            return known
+        path = os.path.join(self.root.parent, name)  # noqa: PTH118 - keeps `..` and the user's spelling
+        text = self._text(path, span)
+        return None if text is None else self.sources.add(name, path, text)
+
+    def _text(self, path: str, span: Span | None) -> str | None:
+        try:
+            if not Path(path).is_file():
+                what = "is a directory" if Path(path).is_dir() else "does not exist"
+                raise FileNotFoundError(what) if what[0] == "d" else IsADirectoryError(what)
+            size = Path(path).stat().st_size
+            if size > limits.FILE_CHARACTERS:
+                self._too_large(path, limits.FILE_CHARACTERS, "a file", span)
+                return None
+            data = Path(path).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self.report(
+                Diagnostic(
+                    codes.FILE_UNREADABLE, f"`{path}` cannot be read: {reason.lower()}", span
+                )
+            )
+            return None
+        self._characters += len(data)
+        if self._characters > limits.SITE_CHARACTERS or len(self.sources.files) >= limits.FILES:
+            self._too_large(path, limits.SITE_CHARACTERS, "a whole site", span)
+            return None
+        return self._decode(path, data, span)
+
+    def _decode(self, path: str, data: bytes, span: Span | None) -> str | None:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            message = (
+                f"`{path}` is not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}"
+            )
+            self.report(Diagnostic(codes.FILE_NOT_UTF8, message, span))
+            return None
+
+    def _too_large(self, path: str, limit: int, what: str, span: Span | None) -> None:
+        self.report(
+            Diagnostic(
+                codes.FILE_TOO_LARGE,
+                f"`{path}` is too large: {what} has at most {limit >> 20} MiB"
+                f" in {limits.FILES} files",
+                span,
+            )
+        )
+
+    def beside(self, name: str, file: int) -> str:
+        """`name`, as written in file number `file`, seen from the site file's directory."""
+        base = os.path.dirname(self.sources.files[file].name)  # noqa: PTH120
+        return os.path.normpath(os.path.join(base, name))  # noqa: PTH118
+
+    def match(self, pattern: str, file: int) -> list[str]:
+        """The files that an include's pattern names, sorted, seen from the site file's directory."""
+        name = self.beside(pattern, file)
+        if not any(c in name for c in "*?["):
+            return [name]
+        here = self.root.parent
+        try:
+            if Path(name).is_absolute():
+                found = [p for p in Path("/").glob(name[1:]) if p.is_file()]
+            else:
+                found = [p for p in here.glob(name) if p.is_file()]
+        except (ValueError, OSError, NotImplementedError, IndexError):
+            return []
+        return sorted(os.path.relpath(p, here) for p in found)
+
+
+def parse(path: Path, sources: SourceMap, report: Report) -> Program | None:
+    """Parse the site file and everything it includes. None when the site file cannot be read."""
+    loader = Loader(path, sources, report)
+    number = loader.read(path.name)
+    if number is None:
+        return None
+    follow = _Follow(loader, report)
+    root = follow.file(number, None)
+    assert root is not None
+    return Program(root, follow.included)
+
+
+class _Follow:
+    """Walks includes depth first; a file is parsed once however often it is included."""
+
+    def __init__(self, loader: Loader, report: Report) -> None:
+        self.loader = loader
+        self.report = report
+        self.included: dict[Span, tuple[File, ...]] = {}
+        self.files: dict[int, File] = {}
+        self.open: list[tuple[int, Span | None]] = []
+
+    def file(self, number: int, span: Span | None) -> File | None:
+        if any(number == n for n, _ in self.open):
+            self._cycle(number, span)
+            return None
+        if number in self.files:
+            return self.files[number]
+        if len(self.open) >= limits.NESTING:
+            self.report(
+                Diagnostic(
+                    codes.NESTED_TOO_DEEP,
+                    f"includes are nested more than {limits.NESTING} deep",
+                    span,
+                )
+            )
+            return None
+        parsed = parse_file(number, self.loader.sources.files[number].text, self.report)
+        self.files[number] = parsed
+        self.open.append((number, span))
+        for include in _includes(parsed.body):
+            self._include(include, number)
+        self.open.pop()
+        return parsed
+
+    def _include(self, include: Include, number: int) -> None:
+        span = include.pattern.span
+        parts = include.pattern.parts
+        if any(not isinstance(p, str) for p in parts):
+            self.report(
+                Diagnostic(codes.WRONG_TYPE, "the name of an included file has no variables", span)
+            )
+            return
+        pattern = "".join(p for p in parts if isinstance(p, str))
+        names = self.loader.match(pattern, number) if pattern and "\0" not in pattern else []
+        if not names:
+            self.report(Diagnostic(codes.INCLUDE_NOTHING, f"no file matches `{pattern}`", span))
+        found = (self.loader.read(name, span) for name in names)
+        parsed = (self.file(n, span) for n in found if n is not None)
+        self.included[span] = tuple(f for f in parsed if f is not None)
+
+    def _cycle(self, number: int, span: Span | None) -> None:
+        name = self.loader.sources.files[number].name
+        chain = [s for n, s in self.open if s is not None]
+        self.report(
+            Diagnostic(
+                codes.INCLUDE_CYCLE,
+                f"`{name}` includes itself",
+                span,
+                tuple(Note("included here", s) for s in chain),
+            )
+        )
+
+
+def _includes(body: tuple[Statement, ...]) -> Iterator[Include]:
+    for statement in body:
+        if isinstance(statement, Include):
+            yield statement
+        elif isinstance(statement, For):
+            yield from _includes(statement.block.body)
+        elif isinstance(statement, Line) and statement.block is not None:
+            yield from _includes(statement.block.body)

@@ -1,0 +1,93 @@
+"""The syntax tree to the model: names, loops, functions, inheritance, defaults.
+
+    site, diagnostics, sources = load_site(Path("site.tvs"))
+
+runs the stages of the front in order and stops after the first with an error:
+
+    parse    (tvsc.dsl)     text       -> Program
+    decode   (here)         Program    -> Fields     loops unrolled, functions evaluated, values
+    typed inherit  (here)         Fields     -> Fields     `like` and `defaults` merged build
+    (here)         Fields     -> Site       defaults explicit, references checked check
+    (tvsc.checks)  Site       -> diagnostics
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tvsc.checks import check
+from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
+from tvsc.dsl import Loader, Program, parse
+from tvsc.dsl.ast import Line, Name, Value
+from tvsc.lower.build import build_site
+from tvsc.lower.decode import decode
+from tvsc.lower.inherit import inherit
+from tvsc.lower.scope import Context
+from tvsc.model import Origins, Site
+from tvsc.source import SourceMap, Span
+
+LANGUAGE = 1
+
+__all__ = ["LANGUAGE", "load_site", "resolve"]
+
+
+def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
+    """Parse, resolve and check a site file.
+
+    The site is None when there is an error; the diagnostics are in source order, warnings included.
+    """
+    sources = SourceMap()
+    diagnostics: list[Diagnostic] = []
+    program = parse(path, sources, diagnostics.append)
+    if program is None or has_errors(diagnostics):
+        return None, in_source_order(diagnostics), sources
+    site = resolve(program, Loader(path, sources, diagnostics.append), diagnostics)
+    if site is not None:
+        diagnostics += check(site)
+        if has_errors(diagnostics):
+            site = None
+    return site, in_source_order(diagnostics), sources
+
+
+def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> Site | None:
+    """The resolved model of a program; None after an error. `loader` reads the site's list files."""
+    before = len(diagnostics)
+    _language(program, diagnostics)
+    top = decode(program, diagnostics.append)
+    if has_errors(diagnostics[before:]):
+        return None
+    top = inherit(top, diagnostics.append)
+    if has_errors(diagnostics[before:]):
+        return None
+    site = build_site(Context(diagnostics.append, Origins(), loader), top)
+    return None if has_errors(diagnostics[before:]) else site
+
+
+def _language(program: Program, diagnostics: list[Diagnostic]) -> None:
+    """The site file starts with `language 1`."""
+    number, body = program.root.number, program.root.body
+    first = body[0] if body else None
+    span = Span(number, 0, 0)
+    if isinstance(first, Line) and first.items:
+        head = first.items[0]
+        span = head.span
+        if isinstance(head, Name) and head.text == "language":
+            value = first.items[1] if len(first.items) > 1 else None
+            if not isinstance(value, Value) or value.data == LANGUAGE:
+                return
+            diagnostics.append(
+                Diagnostic(
+                    codes.LANGUAGE_VERSION,
+                    "this version of tvsc knows the language 1 only",
+                    value.span,
+                )
+            )
+            return
+    diagnostics.append(
+        Diagnostic(
+            codes.LANGUAGE_VERSION,
+            "a site file starts with the version of its language",
+            span,
+            help="write `language 1` on the first line",
+        )
+    )

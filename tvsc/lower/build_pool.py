@@ -1,0 +1,120 @@
+"""Settings to pools: servers from lines and CSV files, health checks."""
+
+from __future__ import annotations
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.lower.fields import Entry
+from tvsc.lower.lists import csv_servers
+from tvsc.lower.schema import Named
+from tvsc.lower.scope import Context, Scope
+from tvsc.lower.settings_service import FromFile, ServerLine
+from tvsc.model import (
+    HealthCheck,
+    HttpCheck,
+    OnDown,
+    Pool,
+    Schedule,
+    Server,
+    StatusRange,
+    TcpCheck,
+)
+from tvsc.source import Span
+
+
+def build_pool(context: Context, entry: Entry) -> Pool:
+    """One pool."""
+    assert isinstance(entry.value, Named)
+    name = entry.value.name
+    scope = Scope(context, entry, f"pool/{name}", f"pool `{name}`")
+    return Pool(
+        at=scope.at,
+        name=name,
+        schedule=Schedule(scope.get("schedule", str, "wrr")),
+        check=_check(scope),
+        on_down=OnDown(scope.get("on-down", str, "reset")),
+        servers=_servers(scope),
+    )
+
+
+def _servers(scope: Scope) -> tuple[Server, ...]:
+    servers: dict[str, Server] = {}
+    spans: dict[str, Span] = {}
+    origins = scope.context.origins
+
+    def add(line: ServerLine, span: Span, weight_span: Span | None) -> None:
+        at = f"{scope.at}/server/"
+        server = Server(
+            at="",
+            address=line.endpoint.address,
+            port=line.endpoint.port,
+            weight=line.weight,
+            drain=line.drain,
+        )
+        key = server.key
+        if key in servers:
+            scope.context.sink(
+                Diagnostic(
+                    codes.DUPLICATE_SERVER,
+                    f"server `{key}` is listed twice in {scope.title}",
+                    span,
+                    (Note("first listed here", spans[key]),),
+                )
+            )
+            return
+        at += key
+        origins.put(at, span)
+        if weight_span is not None:
+            origins.put(f"{at}/weight", weight_span)
+        servers[key] = server.model_copy(update={"at": at})
+        spans[key] = span
+
+    for entry in scope.entries("server"):
+        assert isinstance(entry.value, ServerLine)
+        add(entry.value, entry.span, entry.parts.get("weight"))
+    for entry in scope.entries("servers"):
+        assert isinstance(entry.value, FromFile)
+        for line, span in csv_servers(scope.context, entry.value):
+            add(line, span, None)
+    return tuple(servers.values())
+
+
+_HTTP_ONLY = ("path", "expect", "host")
+
+
+def _check(scope: Scope) -> HealthCheck | None:
+    entry = scope.entry("check")
+    kind = scope.get("check", str, "tcp")
+    if entry is None:
+        return TcpCheck(at=f"{scope.at}/check", every_ms=2000, timeout_ms=1000, rise=2, fall=3)
+    inner = Scope(scope.context, entry, f"{scope.at}/check", f"the check of {scope.title}")
+    if kind != "http" and inner.fields is not None:
+        for keyword in _HTTP_ONLY if kind == "tcp" else list(inner.fields.kind.settings):
+            extra = inner.entry(keyword)
+            if extra is not None:
+                scope.context.report(
+                    codes.UNKNOWN_SETTING, f"`check {kind}` has no setting `{keyword}`", extra.span
+                )
+    if kind == "none":
+        return None
+    every, timeout = inner.get("every", int, 2000), inner.get("timeout", int, 1000)
+    rise, fall = inner.get("rise", int, 2), inner.get("fall", int, 3)
+    port = inner.get("port", int, None)
+    if kind == "tcp":
+        return TcpCheck(
+            at=inner.at, every_ms=every, timeout_ms=timeout, rise=rise, fall=fall, port=port
+        )
+    expect: tuple[StatusRange, ...] = inner.get(
+        "expect", tuple, (StatusRange(first=200, last=299),)
+    )
+    return HttpCheck(
+        at=inner.at,
+        every_ms=every,
+        timeout_ms=timeout,
+        rise=rise,
+        fall=fall,
+        port=port,
+        path=inner.get("path", str, "/"),
+        expect=expect,
+        host=inner.get("host", str, None),
+    )

@@ -1,0 +1,119 @@
+"""Settings to services."""
+
+from __future__ import annotations
+
+from tvsc.diag import codes
+from tvsc.lower.evaluate import did_you_mean
+from tvsc.lower.fields import Entry
+from tvsc.lower.lists import prefixes
+from tvsc.lower.schema import Named
+from tvsc.lower.scope import Context, Scope
+from tvsc.lower.settings_service import AccessLine, FromFile, ListenLine
+from tvsc.model import (
+    AccessRule,
+    Address,
+    ClientAddress,
+    Limits,
+    Listener,
+    Mode,
+    Service,
+    Timeouts,
+    Vip,
+)
+from tvsc.source import Span
+
+
+def build_service(context: Context, entry: Entry, pools: dict[str, Entry]) -> Service:
+    """One service; `pools` are the names that it may refer to."""
+    assert isinstance(entry.value, Named)
+    name = entry.value.name
+    scope = Scope(context, entry, f"service/{name}", f"service `{name}`")
+    sorry = scope.get("sorry", str, None)
+    sorry_entry = scope.entry("sorry")
+    if sorry is not None and sorry_entry is not None:
+        _pool_exists(context, sorry, pools, sorry_entry.span)
+    return Service(
+        at=scope.at,
+        name=name,
+        vips=_vips(scope),
+        listeners=tuple(_listener(scope, e, pools) for e in scope.entries("listen")),
+        mode=Mode(scope.get("mode", str, "fullnat")),
+        client_address=ClientAddress(scope.get("client-address", str, "none")),
+        timeouts=_timeouts(scope),
+        limits=_limits(scope),
+        min_up=scope.get("min-up", int, 0),
+        sorry=sorry,
+    )
+
+
+def _vips(scope: Scope) -> tuple[Vip, ...]:
+    written: tuple[tuple[Address, Span], ...] = scope.need("vip", tuple, ())
+    vips = []
+    for address, span in written:
+        at = f"{scope.at}/vip/{address}"
+        scope.context.origins.put(at, span)
+        vips.append(Vip(at=at, address=address))
+    return tuple(vips)
+
+
+def _listener(scope: Scope, entry: Entry, pools: dict[str, Entry]) -> Listener:
+    line = entry.value
+    assert isinstance(line, ListenLine)
+    scope.origin(entry, f"listen/{entry.key}")
+    _pool_exists(scope.context, line.pool, pools, entry.parts["pool"])
+    return Listener(
+        at=f"{scope.at}/listen/{entry.key}",
+        protocol=line.protocol,
+        port=line.port,
+        pool=line.pool,
+    )
+
+
+def _pool_exists(context: Context, name: str, pools: dict[str, Entry], span: Span) -> None:
+    if name not in pools:
+        hint = did_you_mean(name, list(pools)) if len(pools) <= 20_000 else None
+        context.report(codes.UNKNOWN_NAME, f"there is no pool `{name}`", span, hint)
+
+
+def _timeouts(scope: Scope) -> Timeouts:
+    entry = scope.entry("timeouts")
+    at = f"{scope.at}/timeouts"
+    if entry is None:
+        return Timeouts(
+            at=at,
+            tcp_syn_ms=10_000,
+            tcp_established_ms=900_000,
+            tcp_fin_ms=30_000,
+            tcp_close_ms=5_000,
+            udp_ms=30_000,
+        )
+    inner = Scope(scope.context, entry, at, f"the timeouts of {scope.title}")
+    return Timeouts(
+        at=at,
+        tcp_syn_ms=inner.get("syn", int, 10_000),
+        tcp_established_ms=inner.get("established", int, 900_000),
+        tcp_fin_ms=inner.get("fin", int, 30_000),
+        tcp_close_ms=inner.get("close", int, 5_000),
+        udp_ms=inner.get("udp", int, 30_000),
+    )
+
+
+def _limits(scope: Scope) -> Limits | None:
+    entry = scope.entry("limits")
+    if entry is None:
+        return None
+    inner = Scope(scope.context, entry, f"{scope.at}/limits", f"the limits of {scope.title}")
+    rules = []
+    for rule in entry.fields.entries.values() if entry.fields is not None else ():
+        line = rule.value
+        if isinstance(line, AccessLine):
+            sources = line.sources
+            if isinstance(sources, FromFile):
+                sources = prefixes(scope.context, sources)
+            rules.append(AccessRule(allow=line.allow, sources=sources))
+    return Limits(
+        at=inner.at,
+        connections=inner.get("connections", int, None),
+        new_per_source=inner.get("new-per-source", int, None),
+        access=tuple(rules),
+    )

@@ -1,0 +1,200 @@
+"""Statements to settings: reads a `Program`, writes `Fields`.
+
+Unrolls loops, keeps variables in their blocks, follows includes, and lets each setting of the
+vocabulary read its own values. A mistake costs its own line; everything else is read on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl import limits
+from tvsc.dsl.ast import Block, Expr, For, Include, Let, Line, Name, Program, Statement
+from tvsc.dsl.values import IntRange, type_name
+from tvsc.lower import settings_cluster, settings_service, settings_site
+from tvsc.lower.evaluate import Env, Failed, did_you_mean, evaluate, fail
+from tvsc.lower.fields import Entry, Fields
+from tvsc.lower.reader import Reader
+from tvsc.lower.schema import KINDS, Kind, Setting
+from tvsc.source import Span
+
+VOCABULARY = (settings_site, settings_cluster, settings_service)
+
+
+def decode(program: Program, report: Callable[[Diagnostic], None]) -> Fields:
+    """The settings of the whole site; reports every statement that means nothing."""
+    start = Span(program.root.number, 0, 0)
+    top = Fields(KINDS["file"], start)
+    decoder = _Decoder(program, report)
+    try:
+        decoder.body(top, program.root.body, Env())
+    except _Enough:
+        pass
+    return top
+
+
+class _Enough(Exception):
+    """A limit was reached: no use in going on."""
+
+
+class _Decoder:
+    def __init__(self, program: Program, report: Callable[[Diagnostic], None]) -> None:
+        self.program = program
+        self._report = report
+        self.errors = 0
+        self.iterations = 0
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        self._report(diagnostic)
+        self.errors += 1
+        if self.errors >= limits.ERRORS:
+            raise _Enough
+
+    def body(self, out: Fields, body: tuple[Statement, ...], env: Env) -> None:
+        for statement in body:
+            if isinstance(statement, Line):
+                self.line(out, statement, env)
+                continue
+            try:
+                if isinstance(statement, Let):
+                    self.let(statement, env)
+                elif isinstance(statement, For):
+                    self.loop(out, statement, env)
+                else:
+                    self.include(out, statement, env)
+            except Failed as error:
+                self.report(error.diagnostic)
+
+    def let(self, statement: Let, env: Env) -> None:
+        name = statement.name
+        earlier = env.values.get(name.text)
+        if earlier is not None:
+            note = (Note("first defined here", earlier[1]),)
+            fail(codes.DUPLICATE_NAME, f"`{name.text}` is defined twice", name.span, notes=note)
+        # Defined even when the value fails, so that one mistake gives one message.
+        env.values[name.text] = (0, name.span)
+        env.values[name.text] = (evaluate(statement.value, env), name.span)
+
+    def loop(self, out: Fields, statement: For, env: Env) -> None:
+        values = evaluate(statement.values, env)
+        if not isinstance(values, IntRange):
+            fail(
+                codes.WRONG_TYPE,
+                f"`for` runs over a range, not {type_name(values)}",
+                statement.values.span,
+                "write `for n in 1..4`",
+            )
+        self.iterations += len(values)
+        if self.iterations > limits.LOOP_ITERATIONS:
+            span = statement.values.span
+            self._report(
+                Diagnostic(
+                    codes.LOOP_LIMIT,
+                    f"the loops of this site run more than {limits.LOOP_ITERATIONS:,} times",
+                    span,
+                )
+            )
+            raise _Enough
+        before = self.errors
+        for n in range(values.first, values.last + 1):
+            inner = Env(env, {statement.name.text: (n, statement.name.span)})
+            self.body(out, statement.block.body, inner)
+            if self.errors > before:
+                # The other rounds would say the same again.
+                break
+
+    def include(self, out: Fields, statement: Include, env: Env) -> None:
+        for file in self.program.included.get(statement.pattern.span, ()):
+            self.body(out, file.body, env)
+
+    def line(self, out: Fields, line: Line, env: Env) -> None:
+        reader = Reader(line.items, env)
+        if not line.items:
+            assert line.block is not None
+            self.report(
+                Diagnostic(codes.BLOCK_EXPECTED, "this block has no header", line.block.span)
+            )
+            return
+        while not reader.done:
+            try:
+                setting = self.keyword(out.kind, reader)
+                value = setting.read(reader)
+                block = line.block if reader.done else None
+                self.block_fits(setting, block, reader)
+                self.follows(out.kind, reader)
+            except Failed as error:
+                self.report(error.diagnostic)
+                return
+            entry = Entry(setting, "", value, reader.span, reader.parts, None)
+            if setting.key is not None:
+                entry.key = setting.key(value)
+            if setting.block is not None and block is not None:
+                entry.fields = Fields(KINDS[setting.block], block.span)
+            self.add(out, entry)
+            if entry.fields is not None and block is not None:
+                self.body(entry.fields, block.body, Env(env))
+
+    def keyword(self, kind: Kind, reader: Reader) -> Setting:
+        item = reader.take("a setting")
+        where = "a file" if kind.name == "file" else f"`{kind.name}`"
+        if not isinstance(item, Name):
+            fail(codes.UNKNOWN_SETTING, f"a setting of {where} is expected here", item.span)
+        setting = kind.settings.get(item.text)
+        if setting is None:
+            hint = did_you_mean(item.text, list(kind.settings)) or self.elsewhere(item.text)
+            fail(codes.UNKNOWN_SETTING, f"{where} has no setting `{item.text}`", item.span, hint)
+        reader.begin(item.text, setting.usage)
+        return setting
+
+    @staticmethod
+    def elsewhere(word: str) -> str | None:
+        homes = [f"`{k.name}`" for k in KINDS.values() if word in k.settings and k.name != "file"]
+        return f"`{word}` is a setting of {' and '.join(homes[:3])}" if homes else None
+
+    @staticmethod
+    def block_fits(setting: Setting, block: Block | None, reader: Reader) -> None:
+        if block is not None and setting.block is None:
+            brace = Span(block.span.file, block.span.start, block.span.start + 1)
+            fail(codes.BLOCK_EXPECTED, f"`{setting.keyword}` takes no block", brace)
+        if block is None and setting.needs_block:
+            fail(
+                codes.BLOCK_EXPECTED,
+                f"`{setting.keyword}` needs a block",
+                reader.span,
+                f"write `{setting.usage}`",
+            )
+
+    @staticmethod
+    def follows(kind: Kind, reader: Reader) -> None:
+        """What comes after a setting on its line must be another setting."""
+        if reader.done:
+            return
+        item: Expr = reader.items[reader.at]
+        if isinstance(item, Name):
+            return
+        fail(
+            codes.EXTRA_VALUE,
+            f"`{reader.setting}` takes nothing more",
+            item.span,
+            f"write `{kind.settings[reader.setting].usage}`",
+        )
+
+    def add(self, out: Fields, entry: Entry) -> None:
+        key = (entry.setting.keyword, entry.key)
+        earlier = out.entries.get(key)
+        if earlier is None:
+            out.entries[key] = entry
+            return
+        what = f"`{entry.setting.keyword}`"
+        if entry.key:
+            what = f"{entry.setting.keyword} `{entry.key}`"
+        self.report(
+            Diagnostic(
+                entry.setting.duplicate,
+                f"{what} is given twice",
+                entry.span,
+                (Note("first given here", earlier.span),),
+            )
+        )

@@ -1,0 +1,100 @@
+"""Bulk lists: servers and prefixes that lie in files of their own, one a line."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
+
+from tvsc.diag import codes
+from tvsc.dsl.values import Endpoint
+from tvsc.lower.scope import Context
+from tvsc.lower.settings_service import MAX_WEIGHT, FromFile, ServerLine
+from tvsc.source import Span
+
+MAX_LINE_CHARACTERS = 4096
+MAX_WRONG_LINES = 20
+
+
+class _Wrong(Exception):
+    """What is wrong with a line."""
+
+
+def _lines(context: Context, source: FromFile) -> Iterator[tuple[str, Span]]:
+    """The lines that say something, without comments and blanks, each with its span."""
+    name = source.name
+    if not name or "\0" in name:
+        context.report(codes.FILE_UNREADABLE, "the list has no file name", source.span)
+        return
+    number = context.loader.read(context.loader.beside(name, source.span.file), source.span)
+    if number is None:
+        return
+    text = context.loader.sources.files[number].text
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if end - start > MAX_LINE_CHARACTERS:
+            message = f"a line of a list has at most {MAX_LINE_CHARACTERS} characters"
+            context.report(codes.LIST_FILE, message, Span(number, start, start + 80))
+            return
+        raw = text[start:end].partition("#")[0]
+        line = raw.strip()
+        if line:
+            at = start + raw.index(line[0])
+            yield line, Span(number, at, at + len(line))
+        start = end + 1
+
+
+def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine, Span]]:
+    """`address,port[,weight]`, one server a line; a first line that names the columns is allowed."""
+    wrong = 0
+    for index, (line, span) in enumerate(_lines(context, source)):
+        cells = [cell.strip() for cell in line.split(",")]
+        if index == 0 and cells[0].lower() == "address":
+            continue
+        try:
+            yield _server(cells), span
+        except _Wrong as error:
+            context.report(
+                codes.LIST_FILE,
+                str(error),
+                span,
+                "a line is `address,port` or `address,port,weight`",
+            )
+            wrong += 1
+            if wrong >= MAX_WRONG_LINES:
+                return
+
+
+def _server(cells: list[str]) -> ServerLine:
+    if not 2 <= len(cells) <= 3:
+        raise _Wrong(f"a server has 2 or 3 columns, not {len(cells)}")
+    try:
+        address = ipaddress.ip_address(cells[0])
+    except ValueError:
+        raise _Wrong(f"`{cells[0]}` is no address") from None
+    port = _int(cells[1], 1, 65535, "port")
+    weight = _int(cells[2], 0, MAX_WEIGHT, "weight") if len(cells) == 3 else 1
+    return ServerLine(Endpoint(address, port), weight, False)
+
+
+def _int(text: str, low: int, high: int, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and low <= int(text) <= high):
+        raise _Wrong(f"`{text}` is no {what}: {low} to {high}")
+    return int(text)
+
+
+def prefixes(context: Context, source: FromFile) -> tuple[IPv4Network | IPv6Network, ...]:
+    """One prefix or address a line."""
+    found: list[IPv4Network | IPv6Network] = []
+    wrong = 0
+    for line, span in _lines(context, source):
+        try:
+            found.append(ipaddress.ip_network(line))
+        except ValueError:
+            context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span)
+            wrong += 1
+            if wrong >= MAX_WRONG_LINES:
+                break
+    return tuple(found)

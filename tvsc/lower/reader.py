@@ -1,0 +1,410 @@
+"""The items of a line, taken one by one by the settings that understand them.
+
+Every method either returns a typed value or fails with a message that names the setting, what it
+wants and what it found. `parts` collects the spans of named values, for the origin table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from typing import TypeVar
+
+from tvsc.diag import codes
+from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text
+from tvsc.dsl.values import (
+    Bytes,
+    Duration,
+    Endpoint,
+    IntRange,
+    Mac,
+    Pci,
+    PrefixLength,
+    Rate,
+    Scalar,
+    type_name,
+)
+from tvsc.lower.evaluate import Env, did_you_mean, evaluate, fail, text_of
+from tvsc.model import Secret, SecretSource
+from tvsc.source import Span
+
+T = TypeVar("T")
+
+MAX_MS = 7 * 86_400_000
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
+
+
+class Reader:
+    """A cursor over the items of one line."""
+
+    def __init__(self, items: Sequence[Expr], env: Env) -> None:
+        self.items = items
+        self.env = env
+        self.at = 0
+        self.setting = ""
+        self.usage = ""
+        self.start = Span(0, 0, 0)
+        self.parts: dict[str, Span] = {}
+
+    # --- moving ---------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether the line is used up."""
+        return self.at >= len(self.items)
+
+    def begin(self, setting: str, usage: str) -> None:
+        """The keyword just taken starts a setting."""
+        self.setting = setting
+        self.usage = usage
+        self.start = self.last
+        self.parts = {}
+
+    @property
+    def last(self) -> Span:
+        """The item taken last."""
+        return self.items[self.at - 1].span
+
+    @property
+    def span(self) -> Span:
+        """The setting so far, keyword included."""
+        return self.start.to(self.last)
+
+    def take(self, what: str) -> Expr:
+        """The next item; `what` is said when there is none."""
+        if self.done:
+            fail(
+                codes.MISSING_VALUE,
+                f"`{self.setting}` needs {what}",
+                self.span,
+                f"write `{self.usage}`",
+            )
+        self.at += 1
+        return self.items[self.at - 1]
+
+    def peek_word(self) -> str | None:
+        """The next item when it is a bare word."""
+        item = None if self.done else self.items[self.at]
+        return item.text if isinstance(item, Name) else None
+
+    def optional(self, word: str) -> bool:
+        """Take the next item when it is this word."""
+        if self.peek_word() != word:
+            return False
+        self.at += 1
+        return True
+
+    def mark(self, part: str, span: Span) -> None:
+        """Remember where a part of the setting was written."""
+        self.parts[part] = span
+
+    # --- words and names --------------------------------------------------------------------
+
+    def literal(self, word: str) -> None:
+        """This very word must come next."""
+        if self.optional(word):
+            return
+        item = self.take(f"`{word}`")
+        fail(
+            codes.UNKNOWN_WORD,
+            f"`{self.setting}` wants `{word}` here",
+            item.span,
+            f"write `{self.usage}`",
+        )
+
+    def word(self, choices: Sequence[str]) -> str:
+        """One of some words."""
+        item = self.take(_one_of(choices))
+        if isinstance(item, Name) and item.text in choices:
+            return item.text
+        found = f"`{item.text}`" if isinstance(item, Name) else "this"
+        hint = did_you_mean(item.text, list(choices)) if isinstance(item, Name) else None
+        fail(
+            codes.UNKNOWN_WORD,
+            f"`{self.setting}` is {_one_of(choices)}, not {found}",
+            item.span,
+            hint,
+        )
+
+    def name(self, what: str) -> str:
+        """A name: bare, or quoted with variables in it."""
+        item = self.take(what)
+        if isinstance(item, Name):
+            return item.text
+        if not isinstance(item, Text):
+            fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span)
+        name = text_of(item, self.env)
+        if not _NAME.fullmatch(name):
+            fail(
+                codes.BAD_NAME,
+                f"`{name}` is no name",
+                item.span,
+                "a name has 1 to 64 letters, digits, `_`, `-` and `.`, and neither `-` nor `.`"
+                " at its ends",
+            )
+        return name
+
+    def arrow(self) -> None:
+        """`->` must come next."""
+        item = self.take("`->`")
+        if not isinstance(item, Arrow):
+            fail(
+                codes.UNKNOWN_WORD,
+                f"`{self.setting}` wants `->` here",
+                item.span,
+                f"write `{self.usage}`",
+            )
+
+    # --- values -----------------------------------------------------------------------------
+
+    def _value(self, what: str) -> tuple[Scalar, Span]:
+        item = self.take(what)
+        return evaluate(item, self.env), item.span
+
+    def _wrong(self, what: str, value: Scalar, span: Span) -> None:
+        if isinstance(value, int) and what in ("a duration", "an amount of memory", "a rate"):
+            unit = {"a duration": "s", "an amount of memory": "MiB", "a rate": "/s"}[what]
+            fail(
+                codes.MISSING_UNIT,
+                f"`{self.setting}` needs {what} with its unit, not the number {value}",
+                span,
+                f"write `{value}{unit}`, if that is meant",
+            )
+        fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what}, not {type_name(value)}", span)
+
+    def number(self, low: int, high: int) -> int:
+        """A whole number within limits, both included."""
+        value, span = self._value("a number")
+        return self._bounded(value, span, low, high)
+
+    def _bounded(self, value: Scalar, span: Span, low: int, high: int) -> int:
+        if not isinstance(value, int):
+            self._wrong("a number", value, span)
+            raise AssertionError
+        if not low <= value <= high:
+            fail(
+                codes.OUT_OF_RANGE,
+                f"`{self.setting}` is {low} to {high}, not {value}",
+                span,
+            )
+        return value
+
+    def duration(self, low_ms: int = 1, high_ms: int = MAX_MS) -> int:
+        """A duration in whole milliseconds, within limits."""
+        value, span = self._value("a duration")
+        if not isinstance(value, Duration):
+            self._wrong("a duration", value, span)
+            raise AssertionError
+        if value.ms.denominator != 1 or not low_ms <= value.ms <= high_ms:
+            fail(
+                codes.OUT_OF_RANGE,
+                f"`{self.setting}` is {show_ms(low_ms)} to {show_ms(high_ms)} in whole"
+                f" milliseconds, not {show_ms(value.ms)}",
+                span,
+            )
+        return value.ms.numerator
+
+    def memory(self, low: int, high: int) -> int:
+        """An amount of memory in bytes, within limits."""
+        value, span = self._value("an amount of memory")
+        if not isinstance(value, Bytes):
+            self._wrong("an amount of memory", value, span)
+            raise AssertionError
+        return self._bounded(value.count, span, low, high)
+
+    def rate(self, high: int) -> int:
+        """So many a second."""
+        value, span = self._value("a rate")
+        if not isinstance(value, Rate):
+            self._wrong("a rate", value, span)
+            raise AssertionError
+        return self._bounded(value.per_second, span, 1, high)
+
+    def text(self, what: str = "a quoted text") -> str:
+        """A text."""
+        value, span = self._value(what)
+        if not isinstance(value, str):
+            self._wrong(what, value, span)
+            raise AssertionError
+        if not value.isprintable():
+            fail(codes.BAD_LITERAL, f"`{self.setting}` cannot hold control characters", span)
+        return value
+
+    def address(self) -> IPv4Address | IPv6Address:
+        """An address of either family."""
+        value, span = self._value("an address")
+        return self.as_address(value, span)
+
+    def as_address(self, value: Scalar, span: Span) -> IPv4Address | IPv6Address:
+        """A value that must be an address."""
+        if not isinstance(value, IPv4Address | IPv6Address):
+            self._wrong("an address", value, span)
+            raise AssertionError
+        return value
+
+    def ipv4(self) -> IPv4Address:
+        """An IPv4 address."""
+        value, span = self._value("an IPv4 address")
+        if not isinstance(value, IPv4Address):
+            self._wrong("an IPv4 address", value, span)
+            raise AssertionError
+        return value
+
+    def ipv6(self) -> IPv6Address:
+        """An IPv6 address."""
+        value, span = self._value("an IPv6 address")
+        if not isinstance(value, IPv6Address):
+            self._wrong("an IPv6 address", value, span)
+            raise AssertionError
+        return value
+
+    def interface4(self) -> IPv4Interface:
+        """An IPv4 address with its prefix length."""
+        value, span = self._value("an IPv4 address with its prefix length")
+        if not isinstance(value, IPv4Interface):
+            self._no_length(value, span, "IPv4")
+            raise AssertionError
+        return value
+
+    def interface6(self) -> IPv6Interface:
+        """An IPv6 address with its prefix length."""
+        value, span = self._value("an IPv6 address with its prefix length")
+        if not isinstance(value, IPv6Interface):
+            self._no_length(value, span, "IPv6")
+            raise AssertionError
+        return value
+
+    def _no_length(self, value: Scalar, span: Span, family: str) -> None:
+        if isinstance(value, IPv4Address if family == "IPv4" else IPv6Address):
+            length = 24 if family == "IPv4" else 64
+            fail(
+                codes.MISSING_UNIT,
+                f"`{self.setting}` needs the address with its prefix length",
+                span,
+                f"write `{value}/{length}`, if that is the network's",
+            )
+        self._wrong(f"an {family} address with its prefix length", value, span)
+
+    def prefix(self) -> IPv4Network | IPv6Network:
+        """A prefix without host bits."""
+        value, span = self._value("a prefix")
+        return self.as_prefix(value, span)
+
+    def as_prefix(self, value: Scalar, span: Span) -> IPv4Network | IPv6Network:
+        """A value that must be a prefix; a single address is one of full length."""
+        if isinstance(value, IPv4Address):
+            return IPv4Network(value)
+        if isinstance(value, IPv6Address):
+            return IPv6Network(value)
+        if not isinstance(value, IPv4Interface | IPv6Interface):
+            self._wrong("a prefix", value, span)
+            raise AssertionError
+        if value.ip != value.network.network_address:
+            fail(
+                codes.BAD_PREFIX,
+                f"`{value}` has bits set after its length",
+                span,
+                f"write `{value.network}`",
+            )
+        return value.network
+
+    def prefix_length(self, low: int, high: int) -> int:
+        """`/24`."""
+        value, span = self._value("a prefix length")
+        if not isinstance(value, PrefixLength):
+            self._wrong("a prefix length like `/24`", value, span)
+            raise AssertionError
+        return self._bounded(value.bits, span, low, high)
+
+    def endpoint(self) -> Endpoint:
+        """`address:port`."""
+        value, span = self._value("an address with its port")
+        if not isinstance(value, Endpoint):
+            if isinstance(value, IPv4Address | IPv6Address):
+                fail(
+                    codes.MISSING_UNIT,
+                    f"`{self.setting}` needs the address with its port",
+                    span,
+                    f"write `{value}:80`" if value.version == 4 else f"write `[{value}]:80`",
+                )
+            self._wrong("an address with its port", value, span)
+            raise AssertionError
+        return value
+
+    def mac(self) -> str:
+        """A MAC address of one station."""
+        value, span = self._value("a MAC address")
+        if not isinstance(value, Mac):
+            self._wrong("a MAC address", value, span)
+            raise AssertionError
+        if int(value.text[:2], 16) & 1 or value.text == "00:00:00:00:00:00":
+            fail(codes.OUT_OF_RANGE, f"`{value.text}` is not the address of one station", span)
+        return value.text
+
+    def pci(self) -> str:
+        """A PCI address with its domain."""
+        value, span = self._value("a PCI address")
+        if not isinstance(value, Pci):
+            self._wrong("a PCI address like `0000:3b:00.0`", value, span)
+            raise AssertionError
+        return value.text
+
+    def secret(self) -> Secret:
+        """`file "PATH"` or `env "NAME"`."""
+        source = self.word(("file", "env"))
+        return Secret(source=SecretSource(source), name=self.text())
+
+    def ranges(self, low: int, high: int) -> tuple[IntRange, ...]:
+        """Numbers and ranges, comma-separated, each within limits."""
+
+        def one(value: Scalar, span: Span) -> IntRange:
+            if isinstance(value, int):
+                value = IntRange(value, value)
+            if not isinstance(value, IntRange):
+                self._wrong("numbers and ranges", value, span)
+                raise AssertionError
+            if value.last < value.first:
+                fail(
+                    codes.RANGE_BACKWARDS,
+                    f"the range {value.first}-{value.last} ends before it starts",
+                    span,
+                )
+            self._bounded(value.first, span, low, high)
+            self._bounded(value.last, span, low, high)
+            return value
+
+        return self.several("numbers and ranges", one)
+
+    def several(self, what: str, one: Callable[[Scalar, Span], T]) -> tuple[T, ...]:
+        """One value or a comma-separated list of them."""
+        item = self.take(what)
+        members = item.members if isinstance(item, Several) else (item,)
+        return tuple(one(evaluate(m, self.env), m.span) for m in members)
+
+    def spans_of_last(self) -> tuple[Span, ...]:
+        """The spans of the members of the list taken last."""
+        item = self.items[self.at - 1]
+        return tuple(m.span for m in item.members) if isinstance(item, Several) else (item.span,)
+
+
+def _one_of(choices: Sequence[str]) -> str:
+    quoted = [f"`{c}`" for c in choices]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def show_ms(ms: int | Fraction) -> str:
+    """A duration as an operator writes it."""
+    value = Fraction(ms)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if value and value % size == 0:
+            return f"{value // size}{unit}"
+    return f"{value}ms" if value.denominator == 1 else f"{float(value):g}ms"

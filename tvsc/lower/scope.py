@@ -1,0 +1,92 @@
+"""What the builders share: typed access to the settings of a block, and the origin table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tvsc.diag import codes
+from tvsc.diag.codes import Code
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl.load import Loader
+from tvsc.lower.fields import Entry, Fields
+from tvsc.model import Origins
+from tvsc.source import Span
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(slots=True)
+class Context:
+    """What building one site needs: where messages and origins go, and how list files are read."""
+
+    sink: Callable[[Diagnostic], None]
+    origins: Origins
+    loader: Loader
+
+    def report(
+        self,
+        code: Code,
+        message: str,
+        span: Span,
+        help_: str | None = None,
+        notes: tuple[Note, ...] = (),
+    ) -> None:
+        """One more message."""
+        self.sink(Diagnostic(code, message, span, notes, help_))
+
+
+class Scope:
+    """The settings of one block whose model path is `at`; `title` is how messages call it."""
+
+    def __init__(self, context: Context, entry: Entry, at: str, title: str) -> None:
+        self.context = context
+        self.fields = entry.fields
+        self.at = at
+        self.title = title
+        self.span = entry.span
+        self.complete = True
+        context.origins.put(at, entry.span)
+
+    def entry(self, keyword: str) -> Entry | None:
+        """The entry of a setting that can be given once."""
+        return None if self.fields is None else self.fields.entries.get((keyword, ""))
+
+    def entries(self, keyword: str) -> Iterator[Entry]:
+        """All entries of a setting that can be given often."""
+        return iter(()) if self.fields is None else self.fields.all(keyword)
+
+    def get(self, keyword: str, kind: type[T], default: D) -> T | D:
+        """The value of a setting, or the default; its place goes to the origin table."""
+        entry = self.entry(keyword)
+        if entry is None:
+            return default
+        self.origin(entry, keyword)
+        assert isinstance(entry.value, kind), keyword
+        return entry.value
+
+    def need(self, keyword: str, kind: type[T], stand_in: T) -> T:
+        """The value of a setting that must be given; reports it missing and goes on with a
+        stand-in.
+        """
+        if self.entry(keyword) is None:
+            self.missing(keyword)
+        return self.get(keyword, kind, stand_in)
+
+    def missing(self, keyword: str) -> None:
+        """Report that a setting is missing."""
+        self.complete = False
+        assert self.fields is not None
+        usage = self.fields.kind.settings[keyword].usage
+        self.context.report(
+            codes.MISSING_SETTING, f"{self.title} has no `{keyword}`", self.span, f"write `{usage}`"
+        )
+
+    def origin(self, entry: Entry, path: str) -> None:
+        """Record where an entry and its named parts were written."""
+        put = self.context.origins.put
+        put(f"{self.at}/{path}", entry.span)
+        for part, span in entry.parts.items():
+            put(f"{self.at}/{path}/{part}", span)

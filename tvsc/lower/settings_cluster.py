@@ -1,0 +1,367 @@
+"""The vocabulary of `cluster` and the blocks inside it."""
+
+from __future__ import annotations
+
+from tvsc.diag import codes
+from tvsc.lower.evaluate import fail
+from tvsc.lower.reader import Reader
+from tvsc.lower.schema import (
+    Setting,
+    duration,
+    kind,
+    name_key,
+    named,
+    nothing,
+    number,
+    word,
+    yes_or_no,
+)
+from tvsc.lower.settings_site import MAX_ASN
+from tvsc.model import Bfd, IdlePolicy, Lowering, Preference, Role, Steering
+
+MAX_WORKERS = 64
+MAX_CORE = 1023
+MAX_SOCKET = 7
+MAX_SESSIONS = 64_000_000
+MAX_LIPS_PER_WORKER = 1024
+DEFAULT_PREPEND = 3
+CPUS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
+
+
+def _role(reader: Reader) -> object:
+    preference = Preference(reader.word([p.value for p in Preference]))
+    words = [w.value for w in Lowering]
+    if reader.peek_word() not in words:
+        if preference is Preference.PRIMARY:
+            return Role(preference=preference)
+        return Role(preference=preference, lowering=Lowering.PREPEND, prepend=DEFAULT_PREPEND)
+    lowering = Lowering(reader.word(words))
+    if preference is Preference.PRIMARY:
+        fail(
+            codes.UNKNOWN_WORD,
+            "a primary keeps its preference: only a standby lowers it",
+            reader.last,
+        )
+    if lowering is Lowering.PREPEND:
+        return Role(preference=preference, lowering=lowering, prepend=reader.number(0, 16))
+    if lowering is Lowering.MED:
+        return Role(preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN))
+    if lowering is Lowering.LOCAL_PREF:
+        return Role(preference=preference, lowering=lowering, local_pref=reader.number(0, MAX_ASN))
+    return Role(
+        preference=preference,
+        lowering=lowering,
+        community=reader.text('a community like "64512:80"'),
+    )
+
+
+def _sessions(reader: Reader) -> object:
+    count = reader.number(1024, MAX_SESSIONS)
+    reader.literal("per")
+    reader.literal("worker")
+    return count
+
+
+def _long(reader: Reader) -> object:
+    bits = reader.prefix_length(8, 32)
+    reader.literal("per")
+    reader.literal("node")
+    return bits
+
+
+def _lips(reader: Reader) -> object:
+    count = reader.number(1, MAX_LIPS_PER_WORKER)
+    reader.literal("each")
+    return count
+
+
+def _short(reader: Reader) -> object:
+    prefix = reader.prefix()
+    if prefix.version != 4:
+        fail(codes.UNSUPPORTED, "IPv6 local IPs are not supported in this version", reader.last)
+    return prefix
+
+
+def _bfd(reader: Reader) -> object:
+    interval = reader.duration(10, 60_000)
+    reader.literal("x")
+    return Bfd(interval_ms=interval, multiplier=reader.number(1, 255))
+
+
+def _workers(reader: Reader) -> object:
+    if reader.word(("cores", "shared")) == "shared":
+        return ((), None)
+    ranges = reader.ranges(0, MAX_CORE)
+    cores = tuple(core for r in ranges for core in range(r.first, r.last + 1))
+    socket = None
+    if reader.optional("socket"):
+        socket = reader.number(0, MAX_SOCKET)
+        reader.mark("socket", reader.last)
+    return (cores, socket)
+
+
+def _control(reader: Reader) -> object:
+    if reader.word(("core", "shared")) == "shared":
+        return None
+    return reader.number(0, MAX_CORE)
+
+
+def _vdev(reader: Reader) -> object:
+    args = reader.text('a DPDK device like "net_tap0,iface=fwd0"')
+    if not args.startswith("net_") or any(c.isspace() for c in args):
+        fail(
+            codes.WRONG_TYPE,
+            "`vdev` needs a DPDK network device: `net_` and its arguments, without blanks",
+            reader.last,
+        )
+    return args
+
+
+kind(
+    "cluster",
+    Setting(
+        "role",
+        "role primary | role standby [prepend N | med N | local-pref N | community TEXT]",
+        "Whether the cluster keeps the default preference of its VIPs or lowers it, and how.",
+        _role,
+        default="primary; a standby prepends its AS 3 times",
+    ),
+    Setting(
+        "workers",
+        "workers NUMBER",
+        "Forwarding workers of each node; each has a receive queue of its own.",
+        number(1, MAX_WORKERS),
+        required=True,
+    ),
+    Setting(
+        "steering",
+        "steering fdir | rss-port | software",
+        "How a reply finds the worker that owns its session: a flow rule of the NIC, a chosen"
+        " port, or software.",
+        word(*Steering),
+        required=True,
+    ),
+    Setting(
+        "sessions",
+        "sessions NUMBER per worker",
+        "Room in each worker's session table.",
+        _sessions,
+        required=True,
+    ),
+    Setting(
+        "idle",
+        "idle busy | interrupt",
+        "What a worker without packets does: poll on, or sleep until there are some.",
+        word(*IdlePolicy),
+        default="busy",
+    ),
+    Setting(
+        "cpu",
+        "cpu x86-64-v2 | x86-64-v3 | x86-64-v4",
+        "The instruction set that every node of the cluster has.",
+        word(*CPUS),
+        default="x86-64-v2",
+    ),
+    Setting(
+        "local-ips",
+        "local-ips { ... }",
+        "The local IPs of the cluster.",
+        nothing,
+        required=True,
+        block="local-ips",
+        needs_block=True,
+    ),
+    Setting(
+        "sync",
+        "sync { ... }",
+        "Session sync between the nodes.",
+        nothing,
+        block="sync",
+        needs_block=True,
+    ),
+    Setting(
+        "fabric",
+        "fabric ADDRESS { ... }",
+        "A BGP neighbour of every node: the upstream switch.",
+        lambda reader: reader.address(),
+        required=True,
+        block="fabric",
+        needs_block=True,
+        key=str,
+        duplicate=codes.DUPLICATE_NAME,
+    ),
+    Setting(
+        "node",
+        "node NAME [like NAME] { ... }",
+        "A machine. `like` may name a node of another cluster.",
+        named("node"),
+        required=True,
+        block="node",
+        needs_block=True,
+        key=name_key,
+        duplicate=codes.DUPLICATE_NAME,
+    ),
+)
+
+kind(
+    "local-ips",
+    Setting(
+        "short",
+        "short PREFIX",
+        "Holds all local IPs; announced by every node.",
+        _short,
+        required=True,
+    ),
+    Setting(
+        "long",
+        "long /LENGTH per node",
+        "Length of the part of `short` that one node has and announces alone.",
+        _long,
+        required=True,
+    ),
+    Setting("workers", "workers NUMBER each", "Local IPs of each worker.", _lips, required=True),
+)
+
+kind(
+    "sync",
+    Setting("port", "port NUMBER", "UDP port.", number(1, 65535), required=True),
+    Setting(
+        "key",
+        'key file "PATH" | key env "NAME"',
+        "Where a node finds the shared key.",
+        lambda reader: reader.secret(),
+        required=True,
+    ),
+)
+
+kind(
+    "fabric",
+    Setting("asn", "asn NUMBER", "The neighbour's AS.", number(1, MAX_ASN), required=True),
+    Setting(
+        "hold",
+        "hold DURATION",
+        "BGP hold time, in whole seconds.",
+        duration(3000, 3_600_000),
+        default="9s",
+    ),
+    Setting(
+        "bfd",
+        "bfd DURATION x NUMBER",
+        "BFD: interval, and how many missed packets mean down.",
+        _bfd,
+        default="no BFD",
+    ),
+    Setting(
+        "password",
+        'password file "PATH" | password env "NAME"',
+        "Where a node finds the TCP-MD5 password.",
+        lambda reader: reader.secret(),
+        default="none",
+    ),
+)
+
+kind(
+    "node",
+    Setting(
+        "router-id",
+        "router-id ADDRESS",
+        "BGP router id.",
+        lambda reader: reader.ipv4(),
+        required=True,
+    ),
+    Setting(
+        "workers",
+        "workers cores LIST [socket N] | workers shared",
+        "One core for each worker, in order; or no cores of their own (a laptop).",
+        _workers,
+        required=True,
+    ),
+    Setting(
+        "control",
+        "control core N | control shared",
+        "The core of the control thread (health checks, netlink, the control socket).",
+        _control,
+        default="shared",
+    ),
+    Setting(
+        "port",
+        "port NAME { ... }",
+        "A dataplane port.",
+        lambda reader: reader.name("the port's name"),
+        required=True,
+        block="port",
+        needs_block=True,
+        key=str,
+        duplicate=codes.DUPLICATE_NAME,
+    ),
+)
+
+kind(
+    "port",
+    Setting("pci", "pci ADDRESS", "A NIC by its PCI address.", lambda reader: reader.pci()),
+    Setting("vdev", 'vdev "net_..."', "Any DPDK virtual device, with its arguments.", _vdev),
+    Setting(
+        "nic",
+        "nic NAME",
+        "The NIC profile.",
+        lambda reader: reader.name("the name of a NIC profile"),
+        required=True,
+    ),
+    Setting(
+        "socket",
+        "socket N",
+        "The NUMA socket that the NIC is attached to.",
+        number(0, MAX_SOCKET),
+        default="that of the workers",
+    ),
+    Setting(
+        "address",
+        "address ADDRESS/LENGTH",
+        "The port's own address, with the length of its network.",
+        lambda reader: reader.interface4(),
+        required=True,
+    ),
+    Setting(
+        "gateway",
+        "gateway ADDRESS",
+        "Where packets go that have no better route.",
+        lambda reader: reader.ipv4(),
+        required=True,
+    ),
+    Setting(
+        "gateway-mac",
+        "gateway-mac MAC",
+        "The gateway's MAC address, when it is not to be asked for.",
+        lambda reader: reader.mac(),
+        default="asked for with ARP",
+    ),
+    Setting(
+        "address6",
+        "address6 ADDRESS/LENGTH",
+        "The port's IPv6 address.",
+        lambda reader: reader.interface6(),
+        default="none",
+    ),
+    Setting(
+        "gateway6",
+        "gateway6 ADDRESS",
+        "Where IPv6 packets go.",
+        lambda reader: reader.ipv6(),
+        default="none",
+    ),
+    Setting(
+        "mtu",
+        "mtu NUMBER",
+        "In bytes, without the Ethernet header.",
+        number(576, 9216),
+        default="1500",
+    ),
+    Setting(
+        "promiscuous",
+        "promiscuous yes | no",
+        "Take frames for other stations.",
+        yes_or_no,
+        default="no",
+    ),
+    Setting("vlan", "vlan NUMBER", "802.1Q tag.", number(1, 4094), default="untagged"),
+)
