@@ -98,3 +98,8 @@ def systemd_value(text: str) -> str:
 def shell_word(text: str) -> str:
     """One word of a shell command, whatever it holds but NUL."""
     return "'" + text.replace("\0", "").replace("'", "'\\''") + "'"
+
+
+def meson_string(text: str) -> str:
+    """A string of a meson build file."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -54,6 +54,7 @@ def _environment() -> Environment:
         bird_string=escape.bird_string,
         systemd_value=escape.systemd_value,
         shell_word=escape.shell_word,
+        meson_string=escape.meson_string,
         c_bool=_c_bool,
     )
     environment.globals["abi"] = abi
@@ -62,6 +63,20 @@ def _environment() -> Environment:
 
 def _template(path: str) -> Template:
     return _environment().get_template(f"{path}.j2")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTarget:
+    """A node as the build sees it; `files` are relative to the build's sources."""
+
+    name: str
+    march: str
+    files: tuple[str, ...]
+
+
+def render_build(targets: list[BuildTarget], runtime: str) -> str:
+    """meson.build for these nodes; `runtime` is the directory of the runtime's sources."""
+    return _template("build/meson.build").render(targets=targets, runtime=runtime)
 
 
 def _variables(context: object) -> dict[str, object]:

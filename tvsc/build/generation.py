@@ -1,0 +1,96 @@
+"""Generated sources -> generation.so, one shared module per node in one meson project.
+
+The project lives in OUT/.tvsc/build/BASE, where BASE names the runtime, the templates and the
+compiler: with another of them the build starts anew. Sources are rewritten only when their text
+changes, so ninja compiles what changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvsc.build.failure import failed
+from tvsc.build.process import run
+from tvsc.build.progress import NINJA_ENV, Progress
+from tvsc.build.toolchain import Compiler, find_meson, find_ninja
+from tvsc.codegen import C_FILES, BuildTarget, render_build
+from tvsc.diag import codes
+from tvsc.resources import runtime_dir
+
+GENERATION_SO = "generation.so"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A node to build. `sources` are the generated C files by name."""
+
+    node: str
+    march: str
+    sources: dict[str, str]
+
+
+def _write(path: Path, text: str) -> None:
+    """Keeps the file's mtime when the text is the same."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, UnicodeDecodeError):
+        pass
+    path.write_text(text, encoding="utf-8")
+
+
+def build_generations(
+    units: list[Unit],
+    build_root: Path,
+    base: str,
+    compiler: Compiler,
+    jobs: int,
+    progress: Progress,
+    keep_fd: int | None = None,
+    werror: bool = False,
+) -> dict[str, Path]:
+    """Builds every unit; node -> generation.so in the build directory. BuildError otherwise."""
+    root = build_root / base[:16]
+    for other in build_root.glob("*"):
+        if other != root:
+            shutil.rmtree(other, ignore_errors=True)
+    source, build = root / "source", root / "build"
+    targets = []
+    for unit in units:
+        directory = source / unit.node
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in C_FILES:
+            _write(directory / name, unit.sources[name])
+        files = tuple(f"{unit.node}/{name}" for name in C_FILES if name.endswith(".c"))
+        targets.append(BuildTarget(unit.node, f"-march={unit.march}", files))
+    _write(source / "meson.build", render_build(targets, str(runtime_dir())))
+
+    env = {**NINJA_ENV, "CC": compiler.cc, "NINJA": find_ninja()}
+    if not (build / "build.ninja").is_file():
+        shutil.rmtree(build, ignore_errors=True)
+        argv: list[str | Path] = [
+            *find_meson(),
+            "setup",
+            build,
+            source,
+            *(["--werror"] if werror else []),
+        ]
+        result = run(argv, env=env, keep_fd=keep_fd)
+        if result.status != 0:
+            shutil.rmtree(build, ignore_errors=True)
+            raise failed(
+                codes.BUILD_FAILED, "meson could not set up the build", None, result.output
+            )
+    with progress.step(f"compile {len(units)} node{'s' if len(units) != 1 else ''}") as on_line:
+        argv = [find_ninja(), "-C", build, "-j", str(jobs)]
+        result = run(argv, env=env, keep_fd=keep_fd, on_line=on_line)
+    if result.status != 0:
+        raise failed(
+            codes.BUILD_FAILED,
+            "the generated sources do not compile",
+            help="this is a fault of tvsc or of the compiler: please report it with the site file",
+            output=result.output,
+        )
+    return {unit.node: build / f"{unit.node}.so" for unit in units}

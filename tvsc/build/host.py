@@ -1,0 +1,101 @@
+"""The host binary and the node's tools: built once per runtime and toolchain, then cached.
+
+The cache is `$XDG_CACHE_HOME/tvsc/host-HASH`; HASH covers the runtime's sources, the compiler and
+the libraries. It appears in one step and is safe to delete at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tvsc.build.failure import failed
+from tvsc.build.process import run
+from tvsc.build.progress import NINJA_ENV, Progress
+from tvsc.build.toolchain import Compiler, find_meson, find_ninja, library_versions, runtime_hash
+from tvsc.diag import codes
+from tvsc.resources import runtime_dir
+
+PROGRAMS = ("tvsd", "tvs", "tvs-replay")
+"""tvsd is the host; tvs the node's tool; tvs-replay runs a node's packet path over captures."""
+
+_OPTIONS = ("-Dbuildtype=release", "-Dwerror=false", "-Ddpdk=static")
+
+
+def cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/tvsc`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tvsc"
+
+
+def host_hash(compiler: Compiler) -> str:
+    """Names a host build. BuildError when a library is missing."""
+    text = "\n".join((runtime_hash(), compiler.version, library_versions(), *_OPTIONS))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _complete(directory: Path) -> bool:
+    return (directory / "complete").is_file()
+
+
+def host_programs(name: str, compiler: Compiler, jobs: int, progress: Progress) -> dict[str, Path]:
+    """The programs by name, built now if the cache has none of `name` (see host_hash)."""
+    cache = cache_dir()
+    final = cache / f"host-{name}"
+    if not _complete(final):
+        cache.mkdir(parents=True, exist_ok=True)
+        with _locked(cache / f"host-{name}.lock") as fd:
+            if not _complete(final):
+                _build(final, compiler, jobs, progress, fd)
+    return {p: final / p for p in PROGRAMS if (final / p).is_file()}
+
+
+def _build(final: Path, compiler: Compiler, jobs: int, progress: Progress, fd: int) -> None:
+    work = final.with_name(f"{final.name}.building")
+    shutil.rmtree(work, ignore_errors=True)
+    build, made = work / "build", work / "made"
+    made.mkdir(parents=True)
+    env = {
+        **NINJA_ENV,
+        "CC": compiler.cc,
+        "NINJA": find_ninja(),
+        "CFLAGS": f"-ffile-prefix-map={build}=. -ffile-prefix-map={runtime_dir()}=runtime",
+    }
+    result = run([*find_meson(), "setup", build, runtime_dir(), *_OPTIONS], env=env, keep_fd=fd)
+    if result.status == 0:
+        with progress.step("compile the host binary (once)") as on_line:
+            argv: list[str | Path] = [find_ninja(), "-C", build, "-j", str(jobs)]
+            result = run(argv, env=env, keep_fd=fd, on_line=on_line)
+    if result.status != 0:
+        raise failed(
+            codes.BUILD_FAILED,
+            "the host binary does not compile",
+            help="--no-bundle leaves it out; the packages it needs are listed in setup/apt.txt",
+            output=result.output,
+        )
+    for program in PROGRAMS:
+        found = next((p for p in build.rglob(program) if p.is_file()), None)
+        if found is not None:
+            shutil.copyfile(found, made / program)
+            (made / program).chmod(0o755)
+    if not (made / "tvsd").is_file():
+        raise failed(codes.BUILD_FAILED, "the runtime has no `tvsd`", "install tvsc again")
+    (made / "complete").write_text(f"{compiler.version}\n", encoding="utf-8")
+    shutil.rmtree(final, ignore_errors=True)
+    made.rename(final)
+    shutil.rmtree(work, ignore_errors=True)

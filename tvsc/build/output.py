@@ -1,0 +1,192 @@
+"""The output directory: whose it is, who may write, and how a new state takes the old one's place.
+
+    OUT/nodes/NODE/...      what people read
+    OUT/bundles/*.tar.zst   what is shipped
+    OUT/bin/                the host binary and the tools
+    OUT/.tvsc/              the lock, the state of the last compilation, build and staging places
+
+Everything is made in OUT/.tvsc/stage and then exchanged with what was there, directory by
+directory, each in one step of the file system. A compilation that is interrupted at any point
+leaves either the old directories or the new ones, never a part of one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tvsc.build.failure import failed
+from tvsc.diag import codes
+
+STATE_VERSION = 1
+PARTS = ("bin", "nodes", "bundles")
+
+_OURS = ".tvsc"
+_LOCK_WAIT_S = 3.0
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a node's outputs were made from, and how its files looked: path -> (bytes, mtime)."""
+
+    fingerprint: str
+    generation: str
+    bundle: str | None
+    files: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The last compilation; empty when there was none, or it was another version's."""
+
+    host: str = ""
+    bin: dict[str, tuple[int, int]] = field(default_factory=dict)
+    nodes: dict[str, NodeState] = field(default_factory=dict)
+
+
+def look_of(root: Path, directory: str) -> dict[str, tuple[int, int]]:
+    """Bytes and mtime of every file in a directory, by path relative to `root`."""
+    return {
+        f"{directory}/{entry.name}": (entry.stat().st_size, entry.stat().st_mtime_ns)
+        for entry in sorted(os.scandir(root / directory), key=lambda e: e.name)
+        if entry.is_file()
+    }
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """`new` takes the place of `old` in one step; afterwards `new` is the old one, or gone."""
+    if not old.exists():
+        new.rename(old)
+        return
+    status = _libc.renameat2(
+        _AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE
+    )
+    if status == 0:
+        return
+    error = ctypes.get_errno()
+    if error not in (errno.EINVAL, errno.ENOSYS):
+        raise OSError(error, os.strerror(error), str(old))
+    aside = new.with_name(f"{new.name}.old")  # a file system that cannot exchange
+    old.rename(aside)
+    new.rename(old)
+
+
+class Output:
+    """An output directory that this process alone writes to. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.private = path / _OURS
+        self.stage = self.private / "stage"
+        self.lock_fd = -1
+
+    def __enter__(self) -> Output:
+        self._claim()
+        try:
+            self._lock()
+            shutil.rmtree(self.stage, ignore_errors=True)
+        except BaseException:
+            os.close(self.lock_fd)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.stage, ignore_errors=True)
+        os.close(self.lock_fd)
+
+    def _claim(self) -> None:
+        """Makes OUT, or makes sure that it is ours."""
+        refuse = f"`{self.path}` exists and was not made by tvsc"
+        hint = "choose another directory with -o, or remove this one yourself"
+        if self.path.exists() and not self.path.is_dir():
+            raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
+        if not self.private.is_dir():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
+            self.private.mkdir(parents=True, exist_ok=True)
+        self.lock_fd = os.open(self.private / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def _lock(self) -> None:
+        """A killed compilation's last tool may hold the lock for a moment: wait a little."""
+        until = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.1)
+                    continue
+            owner = os.pread(self.lock_fd, 20, 0).decode(errors="replace").strip()
+            raise failed(
+                codes.OUTPUT_BUSY,
+                f"another `tvsc compile` (process {owner or '?'}) is writing to `{self.path}`",
+                help="wait for it to end, or choose another directory with -o",
+            )
+        os.ftruncate(self.lock_fd, 0)
+        os.pwrite(self.lock_fd, f"{os.getpid()}\n".encode(), 0)
+
+    def state(self) -> State:
+        """What the last complete compilation left."""
+        try:
+            raw = json.loads((self.private / "state.json").read_text(encoding="utf-8"))
+            if raw["version"] != STATE_VERSION:
+                return State()
+            return State(
+                host=raw["host"],
+                bin={path: (size, mtime) for path, (size, mtime) in raw["bin"].items()},
+                nodes={
+                    name: NodeState(
+                        node["fingerprint"],
+                        node["generation"],
+                        node["bundle"],
+                        {path: (size, mtime) for path, (size, mtime) in node["files"].items()},
+                    )
+                    for name, node in raw["nodes"].items()
+                },
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return State()
+
+    def intact(self, files: dict[str, tuple[int, int]]) -> bool:
+        """Whether files still look as they did."""
+        try:
+            for name, (size, mtime) in files.items():
+                status = (self.path / name).stat()
+                if (status.st_size, status.st_mtime_ns) != (size, mtime):
+                    return False
+        except OSError:
+            return False
+        return True
+
+    def names(self, part: str) -> set[str]:
+        """Entries of a part of the output."""
+        try:
+            return {entry.name for entry in (self.path / part).iterdir()}
+        except OSError:
+            return set()
+
+    def publish(self, state: State) -> None:
+        """Exchanges the staged parts with the old ones and remembers the state."""
+        record = self.private / "state.json"
+        record.unlink(missing_ok=True)
+        for part in PARTS:
+            staged = self.stage / part
+            if staged.is_dir():
+                _exchange(staged, self.path / part)
+            else:
+                shutil.rmtree(self.path / part, ignore_errors=True)
+        text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
+        draft = self.stage / "state.json"
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.rename(record)

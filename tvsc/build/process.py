@@ -1,0 +1,76 @@
+"""Starts tools, so that none of them outlives the compiler.
+
+A child leads a process group of its own, which is killed when this process is interrupted. When
+this process is killed outright the kernel kills the child, and what the child had started keeps
+the lock of OUT (an inherited descriptor) until it ends: nobody else writes there before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`output` is stdout and stderr in the order of writing."""
+
+    status: int
+    output: str
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run(
+    argv: Sequence[str | Path],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    keep_fd: int | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Result:
+    """Runs a tool to its end and returns what it said. OSError when it cannot be started.
+
+    `env` is added to the environment, whose language is C; `on_line` sees every line as it comes.
+    """
+    process = subprocess.Popen(
+        [os.fspath(arg) for arg in argv],
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=() if keep_fd is None else (keep_fd,),
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread holds a lock that prctl needs
+        text=True,
+        errors="replace",
+    )
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if on_line is not None:
+                on_line(line.rstrip("\n"))
+        status = process.wait()
+    except BaseException:
+        _kill_group(process)
+        raise
+    return Result(status, "".join(lines))
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

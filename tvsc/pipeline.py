@@ -1,0 +1,225 @@
+"""The compiler from end to end: read this first.
+
+`STAGES` is the whole of `tvsc compile`, in order. A stage reads what earlier ones left in `Run` and
+leaves its own result there. The stages up to `render` are pure: they look at the site and nothing
+else. The first that touches OUT is `claim`; the only one that changes what a user sees there is
+`publish`, in one step at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tvsc.build.failure import BuildError
+from tvsc.build.output import NodeState, Output, State
+from tvsc.build.progress import Progress
+from tvsc.build.toolchain import Compiler, base_hash, find_compiler
+from tvsc.codegen import render_node
+from tvsc.diag import Diagnostic, codes
+from tvsc.model import Site, Steering
+from tvsc.plan import NodePlan, PlanOptions, SitePlan, plan_site
+from tvsc.source import SourceMap
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides. `nodes` is empty for all; `bundle` False leaves out the host
+    binary and the bundles.
+    """
+
+    site: Path
+    out: Path
+    nodes: tuple[str, ...] = ()
+    steering: Steering | None = None
+    bundle: bool = True
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+class SiteError(Exception):
+    """The site has errors: `diagnostics` say which, `sources` where."""
+
+    def __init__(self, diagnostics: list[Diagnostic], sources: SourceMap) -> None:
+        super().__init__("the site has errors")
+        self.diagnostics = diagnostics
+        self.sources = sources
+
+
+@dataclass(slots=True)
+class Run:
+    """One compilation: the options, and what the stages so far have found out."""
+
+    options: Options
+    progress: Progress
+    output: Output
+    site: Site | None = None
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    sources: SourceMap = field(default_factory=SourceMap)
+    compiler: Compiler = field(default_factory=lambda: Compiler((), ""))
+    base: str = ""
+    plan: SitePlan = field(default_factory=lambda: SitePlan("", ()))
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    host: str = ""
+    old: State = field(default_factory=State)
+    new: State = field(default_factory=State)
+    unchanged: bool = False
+    objects: dict[str, Path] = field(default_factory=dict)
+    programs: dict[str, Path] = field(default_factory=dict)
+
+    def loaded(self) -> Site:
+        """The site, after `load`."""
+        assert self.site is not None
+        return self.site
+
+
+def load(run: Run) -> None:
+    """Site file -> Site: parse, resolve, check."""
+    from tvsc.lower import load_site
+
+    run.site, run.diagnostics, run.sources = load_site(run.options.site)
+    if run.site is None:
+        raise SiteError(run.diagnostics, run.sources)
+    known = [node.name for node in run.site.nodes()]
+    unknown = [name for name in run.options.nodes if name not in known]
+    if unknown:
+        message = f"the site has no node `{unknown[0]}`"
+        names = ", ".join(f"`{name}`" for name in known)
+        raise SiteError(
+            [Diagnostic(codes.UNKNOWN_NAME, message, help=f"it has {names}")], run.sources
+        )
+
+
+def tools(run: Run) -> None:
+    """The machine's compiler; with the runtime and the templates it names the base of every
+    generation.
+    """
+    run.compiler = find_compiler()
+    run.base = base_hash(run.compiler)
+
+
+def plan(run: Run) -> None:
+    """Site -> NodePlan of every node."""
+    options = PlanOptions(steering=run.options.steering, base=run.base)
+    run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)
+
+
+def render(run: Run) -> None:
+    """NodePlan -> path: text."""
+    run.texts = {node.node: render_node(node) for node in run.plan.nodes}
+
+
+def claim(run: Run) -> None:
+    """Finds out whether there is anything to do; from here on OUT is ours alone."""
+    run.old = run.output.state()
+    if run.options.bundle:
+        from tvsc.build.host import host_hash
+
+        run.host = host_hash(run.compiler)
+    for node in run.plan.nodes:
+        digest = hashlib.sha256(f"{run.base}\n{run.host}\n".encode())
+        for name, text in run.texts[node.node].items():
+            digest.update(f"{name}\0{len(text)}\0{text}".encode())
+        run.fingerprints[node.node] = digest.hexdigest()
+    run.unchanged = _nothing_to_do(run)
+
+
+def _nothing_to_do(run: Run) -> bool:
+    old, output = run.old, run.output
+    wanted = {node.node for node in run.plan.nodes}
+    if run.options.nodes:
+        wanted = set(old.nodes) | wanted
+    if set(old.nodes) != wanted or output.names("nodes") != wanted:
+        return False
+    bundles = {node.bundle for node in old.nodes.values() if node.bundle}
+    if output.names("bundles") != bundles or old.host != run.host:
+        return False
+    return output.intact(old.bin) and all(
+        run.fingerprints.get(name, node.fingerprint) == node.fingerprint
+        and output.intact(node.files)
+        for name, node in old.nodes.items()
+    )
+
+
+def validate(run: Run) -> None:
+    """Every bird.conf is read by BIRD itself."""
+    if run.unchanged:
+        return
+    from tvsc.build.bird import check_bird
+    from tvsc.build.toolchain import find_bird
+
+    bird = find_bird()
+    for node in run.plan.nodes:
+        check_bird(bird, node, run.output.stage / "bird" / node.node)
+
+
+def build(run: Run) -> None:
+    """C -> generation.so of every node; once per machine the host binary."""
+    if run.unchanged:
+        return
+    from tvsc.build.generation import Unit, build_generations
+    from tvsc.build.host import host_programs
+
+    units = [Unit(node.node, node.march, run.texts[node.node]) for node in run.plan.nodes]
+    run.objects = build_generations(
+        units,
+        run.output.private / "build",
+        run.base,
+        run.compiler,
+        run.options.jobs,
+        run.progress,
+        run.output.lock_fd,
+    )
+    if run.options.bundle:
+        run.programs = host_programs(run.host, run.compiler, run.options.jobs, run.progress)
+
+
+def pack(run: Run) -> None:
+    """Everything -> OUT/.tvsc/stage, bundles included."""
+    if run.unchanged:
+        return
+    from tvsc.build.stage import stage_all
+
+    run.new = stage_all(run)
+
+
+def publish(run: Run) -> None:
+    """The staged state takes the place of the old one."""
+    if not run.unchanged:
+        run.output.publish(run.new)
+
+
+Stage = Callable[[Run], None]
+
+STAGES: tuple[Stage, ...] = (load, tools, plan, render, claim, validate, build, pack, publish)
+
+_PURE = STAGES[: STAGES.index(claim)]
+_EFFECTS = STAGES[STAGES.index(claim) :]
+
+
+def compile_site(options: Options, progress: Progress | None = None) -> Run:
+    """Runs the stages. SiteError and BuildError carry what the user must know; OUT then is as it
+    was.
+    """
+    run = Run(options, progress or Progress(quiet=True), Output(options.out))
+    for stage in _PURE:
+        stage(run)
+    with run.output:
+        for stage in _EFFECTS:
+            stage(run)
+    return run
+
+
+__all__ = [
+    "STAGES",
+    "BuildError",
+    "NodePlan",
+    "NodeState",
+    "Options",
+    "Run",
+    "SiteError",
+    "compile_site",
+]
