@@ -1,9 +1,10 @@
 """The registry of diagnostic codes.
 
 Families: 00xx files and syntax, 01xx names, types and settings, 02xx meaning, 03xx addressing, 04xx
-steering, 05xx capacity, 06xx placement, 07xx high availability, 09xx not supported in this version.
-A code is never reused. Each has a page in `explain/`, a place that emits it and a failing site in
-`tests/diagnostics/`; a test enforces all three.
+steering, 05xx capacity, 06xx placement, 07xx high availability, 08xx the machine and the output,
+09xx not supported in this version. A code is never reused. Each has a page in `explain/`, a place
+that emits it and a failing site in `tests/diagnostics/` (08xx: a test in `tests/compile/`, because
+no site causes them); a test enforces all three.
 """
 
 from __future__ import annotations
@@ -98,8 +99,7 @@ FABRIC_UNREACHABLE = _code(308, "BGP neighbour is not on any port's network")
 NO_FLOW_RULES = _code(401, "NIC has no flow rules")
 RULE_BUDGET = _code(402, "more flow rules than the NIC holds")
 TOO_MANY_QUEUES = _code(403, "more workers than the NIC has queues")
-SEED_MISSING_RSS = _code(404, "NIC cannot spread requests over the workers")
-RULE_IPV6 = _code(405, "NIC takes no flow rules for IPv6")
+NO_RSS = _code(404, "NIC has no RSS that can be set")
 
 # Capacity
 SESSIONS_EXCEED_PORTS = _code(501, "more sessions than local ports")
@@ -111,7 +111,6 @@ CORES_COUNT = _code(601, "number of cores is not the number of workers")
 CORE_TWICE = _code(602, "core used twice")
 SOCKET_MISMATCH = _code(603, "workers and NIC on different sockets")
 DEVICE_TWICE = _code(604, "device used twice")
-CONTROL_CORE = _code(605, "control thread without a core of its own")
 BUSY_SHARED = _code(606, "busy polling on shared cores")
 
 # High availability
@@ -119,7 +118,15 @@ STANDBY_NOT_LOWER = _code(701, "standby is not less preferred")
 NO_PRIMARY = _code(702, "no primary cluster")
 HOLD_BELOW_BFD = _code(703, "BGP gives up before BFD can")
 NIC_MISMATCH = _code(704, "nodes of a cluster spread packets differently")
-NO_FABRIC = _code(705, "cluster has no BGP neighbour")
+
+# The machine and the output
+COMPILER_MISSING = _code(801, "no C compiler")
+LIBRARY_MISSING = _code(802, "library of the host is missing")
+BIRD_MISSING = _code(803, "BIRD is missing")
+BUILD_FAILED = _code(804, "build failed")
+BIRD_REFUSED = _code(805, "BIRD refuses the configuration")
+OUTPUT_FOREIGN = _code(806, "output directory is not tvsc's")
+OUTPUT_BUSY = _code(807, "output directory is in use")
 
 # Not supported in this version
 UNSUPPORTED = _code(901, "not supported in this version")
