@@ -19,7 +19,7 @@ from tvsc.lab import namespace
 from tvsc.lab.switch import BGP_TABLE, MAIN_TABLE
 
 BUCKETS = 256
-PROTOCOL = 99  # of the mirrored routes, to tell them from others
+PROTOCOL = 201  # of the mirrored routes, to tell them from others
 GROUPS_FROM = 1000  # ids below are next hops, from here on groups
 GRACE_S = 0.05
 """How long a prefix may be missing before it is removed: when a link goes, the kernel takes out

@@ -87,6 +87,7 @@ def _has_resilient_groups() -> bool:
     commands = """
         link add probe0 type veth peer name probe1
         link set probe0 up
+        link set probe1 up
         nexthop add id 1 dev probe0
         nexthop add id 2 group 1 type resilient buckets 8 idle_timer 0
     """

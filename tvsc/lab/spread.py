@@ -8,12 +8,12 @@ share to within one session, so the tolerance is one session per worker that sch
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
 from tvsc.lab.client import Fetch
-from tvsc.lab.topology import Topology
+from tvsc.lab.topology import LabPool, Topology
 
 SIGMAS = 4.0
 
@@ -58,7 +58,7 @@ def place(topology: Topology, fetches: Iterable[Fetch]) -> dict[Fetch, tuple[str
 def over_nodes(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) -> Spread:
     """Flows, as the switch hashes them, over the nodes that announce the VIPs."""
     flows = {fetch.flow: node for fetch, (node, _) in placed.items()}
-    serving = [n.name for n in topology.nodes if n.links[0].address in topology.expected_hops]
+    serving = [node.name for node in topology.serving]
     others = sorted(set(flows.values()) - set(serving))
     counts = Counter(flows.values())
     shares = [_drawn(name, counts[name], len(flows), 1 / len(serving)) for name in serving]
@@ -81,13 +81,11 @@ def over_workers(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) ->
     return _spread("workers", "sessions", "RSS hash of addresses and ports", shares)
 
 
-def over_servers(
-    pool: str, weights: Sequence[tuple[str, int]], placed: Mapping[Fetch, tuple[str, int]]
-) -> Spread:
+def over_servers(pool: LabPool, placed: Mapping[Fetch, tuple[str, int]]) -> Spread:
     """Sessions of one pool over its servers, against the weights."""
-    taken = {fetch: where for fetch, where in placed.items() if fetch.target.pool == pool}
+    taken = {fetch: where for fetch, where in placed.items() if fetch.target.pool == pool.name}
     counts = Counter(fetch.server for fetch in taken)
-    total_weight = sum(weight for _, weight in weights)
+    total_weight = sum(weight for _, weight in pool.weights)
     tolerance = float(len(set(taken.values())))
     shares = [
         Share(
@@ -96,15 +94,18 @@ def over_servers(
             expected=len(taken) * weight / total_weight if total_weight else 0.0,
             tolerance=tolerance if weight else 0.0,
         )
-        for name, weight in weights
+        for name, weight in pool.weights
     ]
-    known = {name for name, _ in weights}
+    known = {name for name, _ in pool.weights}
     shares += [
         Share(name=name, count=counts[name], expected=0, tolerance=0)
         for name in sorted(set(counts) - known)
     ]
     return _spread(
-        f"servers of {pool}", "sessions", "weighted round robin, one session per worker", shares
+        f"servers of {pool.name}",
+        "sessions",
+        "weighted round robin, one session per worker",
+        shares,
     )
 
 

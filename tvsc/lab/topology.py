@@ -17,6 +17,7 @@ from tvsc.model import (
     Fabric,
     HttpCheck,
     Node,
+    Pool,
     Port,
     Preference,
     Protocol,
@@ -95,15 +96,26 @@ class LabServer:
 
 
 @dataclass(frozen=True, slots=True)
+class LabPool:
+    """A pool's servers (`address:port`, weight) and how long its check takes to notice, at most:
+    `fall_ms` that one has failed, `rise_ms` that it is back; 0 when it is not checked.
+    """
+
+    name: str
+    weights: tuple[tuple[str, int], ...]
+    fall_ms: int
+    rise_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A listener on a VIP, with its pool's servers (`address:port` -> weight)."""
+    """A listener on a VIP."""
 
     service: str
     vip: IPv4Address
     protocol: Protocol
     port: int
     pool: str
-    weights: tuple[tuple[str, int], ...]
 
     @property
     def name(self) -> str:
@@ -122,6 +134,7 @@ class Topology:
     nodes: tuple[LabNode, ...]
     servers: tuple[LabServer, ...]
     sessions: tuple[BgpSession, ...]
+    pools: tuple[LabPool, ...]
     targets: tuple[Target, ...]
 
     @property
@@ -137,8 +150,15 @@ class Topology:
 
     @property
     def expected_hops(self) -> frozenset[IPv4Address]:
-        serving = [node for node in self.nodes if node.primary] or self.nodes
-        return frozenset(node.links[0].address for node in serving)
+        return frozenset(node.links[0].address for node in self.serving)
+
+    @property
+    def serving(self) -> tuple[LabNode, ...]:
+        """The nodes that all traffic goes to while all is well."""
+        return tuple(node for node in self.nodes if node.primary) or self.nodes
+
+    def pool(self, name: str) -> LabPool:
+        return next(pool for pool in self.pools if pool.name == name)
 
     def node(self, name: str) -> LabNode:
         return next(node for node in self.nodes if node.name == name)
@@ -179,6 +199,7 @@ def build_topology(site: Site, site_file: Path) -> Topology:
         nodes=nodes,
         servers=_servers(site, prefix),
         sessions=tuple(_sessions(site)),
+        pools=tuple(_pool(pool) for pool in site.pools),
         targets=tuple(_targets(site)),
     )
 
@@ -298,19 +319,27 @@ def _facing(node: Node, fabric: Fabric) -> IPv4Address:
     return node.ports[0].address.ip
 
 
+def _pool(pool: Pool) -> LabPool:
+    """A check that has just been made finds out last: hence one round more, and its timeout."""
+    check = pool.check
+    return LabPool(
+        name=pool.name,
+        weights=tuple((s.key, 0 if s.drain else s.weight) for s in pool.servers),
+        fall_ms=check.fall * check.every_ms + check.timeout_ms if check else 0,
+        rise_ms=check.rise * check.every_ms + check.timeout_ms if check else 0,
+    )
+
+
 def _targets(site: Site) -> Iterable[Target]:
     for service in site.services:
         for listener in service.listeners:
-            pool = site.pool_by_name[listener.pool]
-            weights = tuple((s.key, 0 if s.drain else s.weight) for s in pool.servers)
             for vip in service.vips:
                 yield Target(
                     service=service.name,
                     vip=_v4(vip.address),
                     protocol=listener.protocol,
                     port=listener.port,
-                    pool=pool.name,
-                    weights=weights,
+                    pool=listener.pool,
                 )
 
 

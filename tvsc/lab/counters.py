@@ -1,0 +1,157 @@
+"""Counters that must add up: what clients sent, what the switch's links carried, what the workers
+did with it.
+
+Two snapshots, before and after the traffic; the difference is judged. A snapshot is taken when
+nothing is under way: it is repeated until the links stood still while the daemons were asked, so
+that the equations are exact in spite of BGP, BFD and health checks beside the traffic.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter
+
+from tvsc.lab import namespace, tvsd
+from tvsc.lab.errors import LabError
+from tvsc.lab.report import Check, Counters, NodeCounters
+from tvsc.lab.state import RunDirectory
+from tvsc.lab.topology import LabNode, Topology
+from tvsc.lab.tvsd import Tally
+
+ATTEMPTS = 40
+PAUSE_S = 0.05
+
+
+class _Direction(BaseModel):
+    packets: int
+
+
+class _Stats(BaseModel):
+    rx: _Direction
+    tx: _Direction
+
+
+class _Link(BaseModel):
+    ifname: str
+    stats64: _Stats
+
+
+_LINKS = TypeAdapter(list[_Link])
+Links = dict[str, tuple[int, int]]  # link -> packets (sent to the node, received from it)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything counted at one moment. `client_out` and `client_in` are IP packets."""
+
+    nodes: dict[str, Tally]
+    links: Links
+    client_out: int
+    client_in: int
+
+
+def snapshot(topology: Topology, run: RunDirectory) -> Snapshot:
+    """A consistent view; LabError when the lab never stands still."""
+    before = _links(topology)
+    for _ in range(ATTEMPTS):
+        nodes = {node.name: tvsd.tally(run, node.name) for node in topology.nodes}
+        after = _links(topology)
+        if before == after:
+            client_out, client_in = namespace.inside(topology.client, _ip_packets)
+            return Snapshot(nodes, after, client_out, client_in)
+        before = after
+        time.sleep(PAUSE_S)
+    raise LabError("the lab's links never stand still for a moment: cannot compare counters")
+
+
+def judge(topology: Topology, before: Snapshot, after: Snapshot, connections: int) -> Counters:
+    """What happened in between. `connections` is how many the clients opened, UDP included."""
+    deltas = {name: after.nodes[name].since(tally) for name, tally in before.nodes.items()}
+    rows = []
+    for node in topology.nodes:
+        delta = deltas[node.name]
+        to_node, from_node = _carried(node, before.links, after.links)
+        rows.append(
+            NodeCounters(
+                node=node.name,
+                frames=delta.frames,
+                tx=delta.tx_request + delta.tx_reply + delta.tx_local,
+                kernel=delta.kernel,
+                handover=delta.handover,
+                drops={reason: count for reason, count in delta.drops.items() if count},
+                sessions=delta.sessions,
+                link_to_node=to_node,
+                link_from_node=from_node,
+            )
+        )
+    total = Tally.sum(deltas.values())
+    checks = [
+        Check(
+            what="frames = sent on + to the kernel + handed over + dropped",
+            left=total.frames,
+            right=total.tx_request
+            + total.tx_reply
+            + total.tx_local
+            + total.kernel
+            + total.handover
+            + sum(total.drops.values()),
+        ),
+        Check(
+            what="packets the switch sent to the nodes = packets their workers received",
+            left=sum(row.link_to_node for row in rows),
+            right=total.nic_rx,
+        ),
+        Check(
+            what="packets the workers sent = packets the switch received from the nodes",
+            left=total.nic_tx,
+            right=sum(row.link_from_node for row in rows),
+        ),
+        Check(
+            what="packets of the clients = requests sent on to real servers",
+            left=after.client_out - before.client_out,
+            right=total.tx_request,
+        ),
+        Check(
+            what="replies sent on to clients = packets the clients received",
+            left=total.tx_reply,
+            right=after.client_in - before.client_in,
+        ),
+        Check(
+            what="connections of the clients = sessions opened",
+            left=connections,
+            right=total.sessions,
+        ),
+    ]
+    return Counters(nodes=rows, checks=checks, good=all(check.good for check in checks))
+
+
+def _carried(node: LabNode, before: Links, after: Links) -> tuple[int, int]:
+    """Packets to and from the node in between, over all its links."""
+    names = [link.link for link in node.links]
+    return (
+        sum(after[name][0] - before[name][0] for name in names),
+        sum(after[name][1] - before[name][1] for name in names),
+    )
+
+
+def _links(topology: Topology) -> Links:
+    """The switch's counters of the nodes' links."""
+    text = namespace.run_ip(["-n", topology.switch, "-j", "-s", "link", "show"])
+    ours = {link.link for node in topology.nodes for link in node.links}
+    return {
+        link.ifname: (link.stats64.tx.packets, link.stats64.rx.packets)
+        for link in _LINKS.validate_json(text)
+        if link.ifname in ours
+    }
+
+
+def _ip_packets() -> tuple[int, int]:
+    """IP packets that the calling thread's namespace has sent and received."""
+    lines = [
+        line.split()
+        for line in Path("/proc/thread-self/net/snmp").read_text(encoding="ascii").splitlines()
+        if line.startswith("Ip:")
+    ]
+    values = dict(zip(lines[0], lines[1], strict=True))
+    return int(values["OutRequests"]), int(values["InReceives"])

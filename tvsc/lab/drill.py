@@ -1,0 +1,248 @@
+"""Failure drills: break one thing in a running lab, and measure what the clients notice.
+
+Each drill leaves the lab as it found it. Times count from the moment of the break, on the
+machine's monotonic clock. A probe asks for a page every few milliseconds, each time on a new
+connection with a short timeout, so that a lost packet shows as a failure and not as a
+retransmission a second later.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
+
+from tvsc.lab import spread
+from tvsc.lab.client import Fetch, Held, Prober, Wish, fetch_all, sources
+from tvsc.lab.ecmp import Event
+from tvsc.lab.errors import LabError
+from tvsc.lab.remote import ask
+from tvsc.lab.report import BackendDrill, FailoverDrill, Outage
+from tvsc.lab.state import RunDirectory
+from tvsc.lab.topology import LabNode, LabPool, Target, Topology
+from tvsc.model import Protocol
+
+FLOWS = 256
+HELD = 64
+PROBE_EVERY_S = 0.005
+PROBE_TIMEOUT_S = 0.3
+QUIET_S = 1.0
+"""Without a failure for so long, the clients have recovered."""
+
+RECOVERY_PATIENCE_S = 20.0
+SLACK_MS = 500.0
+
+Say = Callable[[str], None]
+Owners = dict[tuple[IPv4Address, IPv4Address], str]
+
+
+class DrillGround:
+    """A running lab, and a target to ask for while things break."""
+
+    def __init__(self, topology: Topology, run: RunDirectory, *, resilient: bool, say: Say) -> None:
+        self.topology = topology
+        self.run = run
+        self.resilient = resilient
+        self.say = say
+        self.target = self._target(lambda _: True, "the drills need a TCP service")
+
+    def node_loss(self) -> FailoverDrill:
+        """SIGKILL for the daemon of one node that serves."""
+        victim = self.topology.serving[0]
+        return self._failover("node-loss", [victim], f"kill -9 of tvsd on {victim.name}")
+
+    def cluster_loss(self) -> FailoverDrill:
+        """SIGKILL for the daemons of all nodes that serve."""
+        victims = list(self.topology.serving)
+        if len(victims) == len(self.topology.nodes):
+            raise LabError(
+                "the site has no standby cluster", help="leave out `--drill cluster-loss`"
+            )
+        cluster = " and ".join(dict.fromkeys(node.cluster for node in victims))
+        return self._failover(
+            "cluster-loss", victims, f"kill -9 of tvsd on all of cluster {cluster}"
+        )
+
+    def backend_down(self) -> BackendDrill:
+        """Stops a real server, and starts it again once it gets no new session."""
+        target = self._target(
+            lambda pool: pool.fall_ms > 0 and len(pool.weights) > 1,
+            "backend-down needs a TCP service with a health check and two real servers",
+        )
+        pool = self.topology.pool(target.pool)
+        name = next(name for name, weight in pool.weights if weight)
+        address = name.rpartition(":")[0]
+        prober = self._prober(target)
+        self.say(f"stop real server {address}")
+        stopped_ns = ask(self.run, "stop-server", address).at_ns
+        patience_s = (pool.fall_ms + SLACK_MS) / 1e3 + QUIET_S
+        self._until(lambda: _quiet(prober), patience_s)
+        self.say(f"start real server {address}")
+        started_ns = ask(self.run, "start-server", address).at_ns
+
+        def is_back() -> bool:
+            return any(f.server == name and f.start_ns > started_ns for f in prober.snapshot())
+
+        self._until(is_back, (pool.rise_ms + SLACK_MS) / 1e3 + QUIET_S)
+        time.sleep(pool.rise_ms / 1e3)  # every node must have seen it before the next drill
+        made = prober.stop()
+        during = [f for f in made if stopped_ns <= f.start_ns < started_ns]
+        outage = _outage(during, stopped_ns)
+        back = [f.start_ns for f in made if f.server == name and f.start_ns > started_ns]
+        returned_ms = _ms(started_ns, min(back)) if back else None
+        late = [f for f in made if not f.ok and f.start_ns > started_ns]
+        return BackendDrill(
+            server=name,
+            outage=outage,
+            gone_within_ms=pool.fall_ms,
+            returned_ms=returned_ms,
+            returned_within_ms=pool.rise_ms,
+            failed_after_return=len(late),
+            good=outage.lasted_ms <= pool.fall_ms + SLACK_MS
+            and returned_ms is not None
+            and returned_ms <= pool.rise_ms + SLACK_MS
+            and not late,
+        )
+
+    # ---- nodes ----------------------------------------------------------------------------------
+
+    def _failover(self, name: str, victims: list[LabNode], what: str) -> FailoverDrill:
+        before = self._owners()
+        held = Held(self.topology, self._wishes(self.target, HELD))
+        holders = spread.place(self.topology, held.fetches)
+        prober = self._prober(self.target)
+        self.say(what)
+        killed_ns = 0
+        for node in victims:
+            at_ns = ask(self.run, "kill-node", node.name).at_ns
+            killed_ns = killed_ns or at_ns
+        recovered = self._until(lambda: _quiet(prober), RECOVERY_PATIENCE_S)
+        outage = _outage(prober.stop(), killed_ns)
+        events = ask(self.run, "status", since_ns=killed_ns).events
+        _, lost = held.ask_again()
+        held.close()
+        names = {node.name for node in victims}
+        lost_with = sum(1 for fetch in lost if holders[fetch][0] in names)
+        after = self._owners()
+        survivors = {flow: node for flow, node in before.items() if node not in names}
+        moved = sum(1 for flow, node in survivors.items() if after.get(flow) != node)
+        self.say("start it again" if len(victims) == 1 else "start them again")
+        rejoin_ms = self._restart(victims)
+        rejoined = self._owners()
+        good = recovered and lost_with == len(lost) and rejoin_ms is not None
+        if self.resilient:
+            good = good and moved == 0
+        return FailoverDrill(
+            name=name,
+            what=what,
+            link_gone_ms=_last_link(events, victims, killed_ns),
+            rerouted_ms=self._rerouted(events, victims, killed_ns),
+            outage=outage,
+            recovered=recovered,
+            held=len(holders),
+            held_by_victims=sum(1 for where in holders.values() if where[0] in names),
+            lost_with_victims=lost_with,
+            lost_elsewhere=len(lost) - lost_with,
+            flows_of_survivors=len(survivors),
+            moved_flows_of_survivors=moved,
+            served_by=sorted(set(after.values())),
+            rejoin_ms=rejoin_ms,
+            moved_flows_by_rejoin=sum(1 for flow in after if after[flow] != rejoined.get(flow)),
+            flows=len(after),
+            good=good,
+        )
+
+    def _restart(self, victims: list[LabNode]) -> float | None:
+        """Starts the daemons again; how long until every VIP leads to all nodes as before."""
+        began_ns = time.monotonic_ns()
+        for node in victims:
+            ask(self.run, "start-node", node.name)
+        expected = sorted(str(address) for address in self.topology.expected_hops)
+
+        def complete() -> bool:
+            reply = ask(self.run, "status")
+            return not reply.starting and all(
+                sorted(reply.routes.get(str(vip), [])) == expected for vip in self.topology.vips
+            )
+
+        if not self._until(complete, RECOVERY_PATIENCE_S):
+            return None
+        return _ms(began_ns, time.monotonic_ns())
+
+    def _rerouted(
+        self, events: Sequence[Event], victims: list[LabNode], since_ns: int
+    ) -> float | None:
+        """When the switch's route to the target had lost the last of the victims."""
+        gone = {str(node.links[0].address) for node in victims}
+        for event in events:
+            is_ours = event.kind == "route" and event.subject == str(self.target.vip)
+            if is_ours and event.hops and not gone & set(event.hops):
+                return _ms(since_ns, event.at_ns)
+        return None
+
+    def _owners(self) -> Owners:
+        """Which node takes each of many flows to the target now."""
+        fetches = fetch_all(self.topology, self._wishes(self.target, FLOWS))
+        placed = spread.place(self.topology, fetches)
+        return {fetch.flow: node for fetch, (node, _) in placed.items()}
+
+    # ---- asking ---------------------------------------------------------------------------------
+
+    def _target(self, fits: Callable[[LabPool], bool], problem: str) -> Target:
+        for target in self.topology.targets:
+            if target.protocol is Protocol.TCP and fits(self.topology.pool(target.pool)):
+                return target
+        raise LabError(problem)
+
+    def _wishes(self, target: Target, count: int) -> list[Wish]:
+        return [Wish(target, source) for source in sources(self.topology, count)]
+
+    def _prober(self, target: Target) -> Prober:
+        """A prober that has run for a moment."""
+        prober = Prober(
+            self.topology,
+            self._wishes(target, FLOWS),
+            every_s=PROBE_EVERY_S,
+            timeout_s=PROBE_TIMEOUT_S,
+        )
+        prober.start()
+        time.sleep(0.5)
+        return prober
+
+    def _until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        deadline = time.monotonic() + patience_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def _quiet(prober: Prober) -> bool:
+    """Whether nothing that was asked in the last moment has failed, and there was a moment."""
+    now_ns = time.monotonic_ns()
+    since_ns = now_ns - int((QUIET_S + PROBE_TIMEOUT_S) * 1e9)
+    recent = [fetch for fetch in prober.snapshot() if fetch.start_ns >= since_ns]
+    return len(recent) > 20 and all(fetch.ok for fetch in recent)
+
+
+def _outage(made: Sequence[Fetch], since_ns: int) -> Outage:
+    """What the probe noticed. Requests that were on their way at `since_ns` count as failed, but
+    the outage lasts until the last failure of one that was made afterwards.
+    """
+    touched = [f for f in made if f.start_ns + f.took_ms * 1e6 >= since_ns]
+    failed = [f for f in touched if not f.ok]
+    last_ns = max([since_ns, *(f.start_ns for f in failed)])
+    reasons = sorted({f.error for f in failed})
+    return Outage(
+        requests=len(touched), failed=len(failed), lasted_ms=_ms(since_ns, last_ns), reasons=reasons
+    )
+
+
+def _last_link(events: Sequence[Event], victims: list[LabNode], since_ns: int) -> float | None:
+    """When the last of the victims' links was gone."""
+    links = {link.link for node in victims for link in node.links}
+    times = {e.subject: e.at_ns for e in events if e.kind == "link-gone" and e.subject in links}
+    return _ms(since_ns, max(times.values())) if times.keys() == links else None
+
+
+def _ms(from_ns: int, to_ns: int) -> float:
+    return round((to_ns - from_ns) / 1e6, 1)
