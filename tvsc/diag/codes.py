@@ -84,6 +84,7 @@ TIMEOUT_NOT_BELOW_INTERVAL = _code(206, "check times out after the next one is d
 RANGE_BACKWARDS = _code(207, "range ends before it starts")
 NOTHING_LISTENS = _code(208, "service has nothing to listen on")
 CHECK_CANNOT_PASS = _code(209, "health check cannot work with this pool")
+WEIGHTS_IGNORED = _code(210, "schedule ignores the weights")
 
 # Addressing
 LIP_OUTSIDE = _code(301, "local IPs do not fit their prefix")

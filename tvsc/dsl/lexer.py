@@ -76,7 +76,7 @@ class LeafToken(Token):
     @classmethod
     def make(cls, kind: str, text: str, leaf: object) -> LeafToken:
         """A token of type `kind`."""
-        token: LeafToken = cls(kind, text)  # type: ignore[assignment]
+        token: LeafToken = cls(kind, text)
         token.leaf = leaf
         return token
 

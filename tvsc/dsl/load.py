@@ -92,7 +92,7 @@ class Loader:
         return os.path.normpath(os.path.join(base, name))  # noqa: PTH118
 
     def match(self, pattern: str, file: int) -> list[str]:
-        """The files that an include's pattern names, sorted, seen from the site file's directory."""
+        """The files that an include's pattern names, sorted; paths as in `beside`."""
         name = self.beside(pattern, file)
         if not any(c in name for c in "*?["):
             return [name]
@@ -185,7 +185,5 @@ def _includes(body: tuple[Statement, ...]) -> Iterator[Include]:
     for statement in body:
         if isinstance(statement, Include):
             yield statement
-        elif isinstance(statement, For):
-            yield from _includes(statement.block.body)
-        elif isinstance(statement, Line) and statement.block is not None:
+        elif isinstance(statement, For | Line) and statement.block is not None:
             yield from _includes(statement.block.body)

@@ -50,7 +50,7 @@ def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
 
 
 def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> Site | None:
-    """The resolved model of a program; None after an error. `loader` reads the site's list files."""
+    """The model of a program; None after an error. `loader` reads the site's list files."""
     before = len(diagnostics)
     _language(program, diagnostics)
     top = decode(program, diagnostics.append)

@@ -7,6 +7,7 @@ vocabulary read its own values. A mistake costs its own line; everything else is
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
@@ -14,7 +15,7 @@ from tvsc.dsl import limits
 from tvsc.dsl.ast import Block, Expr, For, Include, Let, Line, Name, Program, Statement
 from tvsc.dsl.values import IntRange, type_name
 from tvsc.lower import settings_cluster, settings_service, settings_site
-from tvsc.lower.evaluate import Env, Failed, did_you_mean, evaluate, fail
+from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.reader import Reader
 from tvsc.lower.schema import KINDS, Kind, Setting
@@ -28,14 +29,12 @@ def decode(program: Program, report: Callable[[Diagnostic], None]) -> Fields:
     start = Span(program.root.number, 0, 0)
     top = Fields(KINDS["file"], start)
     decoder = _Decoder(program, report)
-    try:
+    with suppress(_EnoughError):
         decoder.body(top, program.root.body, Env())
-    except _Enough:
-        pass
     return top
 
 
-class _Enough(Exception):
+class _EnoughError(Exception):
     """A limit was reached: no use in going on."""
 
 
@@ -50,7 +49,7 @@ class _Decoder:
         self._report(diagnostic)
         self.errors += 1
         if self.errors >= limits.ERRORS:
-            raise _Enough
+            raise _EnoughError
 
     def body(self, out: Fields, body: tuple[Statement, ...], env: Env) -> None:
         for statement in body:
@@ -64,7 +63,7 @@ class _Decoder:
                     self.loop(out, statement, env)
                 else:
                     self.include(out, statement, env)
-            except Failed as error:
+            except StatementError as error:
                 self.report(error.diagnostic)
 
     def let(self, statement: Let, env: Env) -> None:
@@ -96,7 +95,7 @@ class _Decoder:
                     span,
                 )
             )
-            raise _Enough
+            raise _EnoughError
         before = self.errors
         for n in range(values.first, values.last + 1):
             inner = Env(env, {statement.name.text: (n, statement.name.span)})
@@ -111,20 +110,14 @@ class _Decoder:
 
     def line(self, out: Fields, line: Line, env: Env) -> None:
         reader = Reader(line.items, env)
-        if not line.items:
-            assert line.block is not None
-            self.report(
-                Diagnostic(codes.BLOCK_EXPECTED, "this block has no header", line.block.span)
-            )
-            return
-        while not reader.done:
+        while not reader.done():
             try:
                 setting = self.keyword(out.kind, reader)
                 value = setting.read(reader)
-                block = line.block if reader.done else None
+                block = line.block if reader.done() else None
                 self.block_fits(setting, block, reader)
                 self.follows(out.kind, reader)
-            except Failed as error:
+            except StatementError as error:
                 self.report(error.diagnostic)
                 return
             entry = Entry(setting, "", value, reader.span, reader.parts, None)
@@ -169,7 +162,7 @@ class _Decoder:
     @staticmethod
     def follows(kind: Kind, reader: Reader) -> None:
         """What comes after a setting on its line must be another setting."""
-        if reader.done:
+        if reader.done():
             return
         item: Expr = reader.items[reader.at]
         if isinstance(item, Name):

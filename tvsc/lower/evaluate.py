@@ -28,7 +28,7 @@ from tvsc.source import Span
 _BITS = limits.NUMBER_CHARACTERS * 4
 
 
-class Failed(Exception):
+class StatementError(Exception):
     """A statement that means nothing; carries the message about it."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -40,7 +40,7 @@ def fail(
     code: Code, message: str, span: Span, help_: str | None = None, notes: tuple[Note, ...] = ()
 ) -> NoReturn:
     """Give up on this statement with a message."""
-    raise Failed(Diagnostic(code, message, span, notes, help_))
+    raise StatementError(Diagnostic(code, message, span, notes, help_))
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:
@@ -77,7 +77,7 @@ class Env:
 
 
 def evaluate(expr: Expr, env: Env) -> Scalar:
-    """The value of an expression, or `Failed`."""
+    """The value of an expression, or `StatementError`."""
     if isinstance(expr, Value):
         return expr.data
     if isinstance(expr, Name):
@@ -98,10 +98,9 @@ def text_of(text: Text, env: Env) -> str:
     """A text with its variables inserted."""
     if len(text.parts) == 1 and isinstance(text.parts[0], str):
         return text.parts[0]
-    pieces: list[str] = []
-    for part in text.parts:
-        pieces.append(_interpolated(part, env) if isinstance(part, Interpolation) else part)
-    return "".join(pieces)
+    return "".join(
+        _interpolated(part, env) if isinstance(part, Interpolation) else part for part in text.parts
+    )
 
 
 def _interpolated(part: Interpolation, env: Env) -> str:

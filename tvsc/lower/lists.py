@@ -16,7 +16,7 @@ MAX_LINE_CHARACTERS = 4096
 MAX_WRONG_LINES = 20
 
 
-class _Wrong(Exception):
+class _WrongLineError(Exception):
     """What is wrong with a line."""
 
 
@@ -47,7 +47,7 @@ def _lines(context: Context, source: FromFile) -> Iterator[tuple[str, Span]]:
 
 
 def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine, Span]]:
-    """`address,port[,weight]`, one server a line; a first line that names the columns is allowed."""
+    """`address,port[,weight]`, one server a line; the first may name the columns."""
     wrong = 0
     for index, (line, span) in enumerate(_lines(context, source)):
         cells = [cell.strip() for cell in line.split(",")]
@@ -55,7 +55,7 @@ def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine
             continue
         try:
             yield _server(cells), span
-        except _Wrong as error:
+        except _WrongLineError as error:
             context.report(
                 codes.LIST_FILE,
                 str(error),
@@ -69,11 +69,11 @@ def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine
 
 def _server(cells: list[str]) -> ServerLine:
     if not 2 <= len(cells) <= 3:
-        raise _Wrong(f"a server has 2 or 3 columns, not {len(cells)}")
+        raise _WrongLineError(f"a server has 2 or 3 columns, not {len(cells)}")
     try:
         address = ipaddress.ip_address(cells[0])
     except ValueError:
-        raise _Wrong(f"`{cells[0]}` is no address") from None
+        raise _WrongLineError(f"`{cells[0]}` is no address") from None
     port = _int(cells[1], 1, 65535, "port")
     weight = _int(cells[2], 0, MAX_WEIGHT, "weight") if len(cells) == 3 else 1
     return ServerLine(Endpoint(address, port), weight, False)
@@ -81,7 +81,7 @@ def _server(cells: list[str]) -> ServerLine:
 
 def _int(text: str, low: int, high: int, what: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and low <= int(text) <= high):
-        raise _Wrong(f"`{text}` is no {what}: {low} to {high}")
+        raise _WrongLineError(f"`{text}` is no {what}: {low} to {high}")
     return int(text)
 
 

@@ -17,7 +17,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tvsc.diag import codes
 from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text
@@ -57,7 +57,6 @@ class Reader:
 
     # --- moving ---------------------------------------------------------------------------
 
-    @property
     def done(self) -> bool:
         """Whether the line is used up."""
         return self.at >= len(self.items)
@@ -81,7 +80,7 @@ class Reader:
 
     def take(self, what: str) -> Expr:
         """The next item; `what` is said when there is none."""
-        if self.done:
+        if self.done():
             fail(
                 codes.MISSING_VALUE,
                 f"`{self.setting}` needs {what}",
@@ -93,7 +92,7 @@ class Reader:
 
     def peek_word(self) -> str | None:
         """The next item when it is a bare word."""
-        item = None if self.done else self.items[self.at]
+        item = None if self.done() else self.items[self.at]
         return item.text if isinstance(item, Name) else None
 
     def optional(self, word: str) -> bool:
@@ -124,16 +123,15 @@ class Reader:
     def word(self, choices: Sequence[str]) -> str:
         """One of some words."""
         item = self.take(_one_of(choices))
-        if isinstance(item, Name) and item.text in choices:
-            return item.text
-        found = f"`{item.text}`" if isinstance(item, Name) else "this"
-        hint = did_you_mean(item.text, list(choices)) if isinstance(item, Name) else None
-        fail(
-            codes.UNKNOWN_WORD,
-            f"`{self.setting}` is {_one_of(choices)}, not {found}",
-            item.span,
-            hint,
-        )
+        text = item.text if isinstance(item, Name) else None
+        if text is None or text not in choices:
+            fail(
+                codes.UNKNOWN_WORD,
+                f"`{self.setting}` is {_one_of(choices)}, not {f'`{text}`' if text else 'this'}",
+                item.span,
+                did_you_mean(text, list(choices)) if text else None,
+            )
+        return text
 
     def name(self, what: str) -> str:
         """A name: bare, or quoted with variables in it."""
@@ -170,7 +168,7 @@ class Reader:
         item = self.take(what)
         return evaluate(item, self.env), item.span
 
-    def _wrong(self, what: str, value: Scalar, span: Span) -> None:
+    def _wrong(self, what: str, value: Scalar, span: Span) -> NoReturn:
         if isinstance(value, int) and what in ("a duration", "an amount of memory", "a rate"):
             unit = {"a duration": "s", "an amount of memory": "MiB", "a rate": "/s"}[what]
             fail(
@@ -189,7 +187,6 @@ class Reader:
     def _bounded(self, value: Scalar, span: Span, low: int, high: int) -> int:
         if not isinstance(value, int):
             self._wrong("a number", value, span)
-            raise AssertionError
         if not low <= value <= high:
             fail(
                 codes.OUT_OF_RANGE,
@@ -203,7 +200,6 @@ class Reader:
         value, span = self._value("a duration")
         if not isinstance(value, Duration):
             self._wrong("a duration", value, span)
-            raise AssertionError
         if value.ms.denominator != 1 or not low_ms <= value.ms <= high_ms:
             fail(
                 codes.OUT_OF_RANGE,
@@ -218,7 +214,6 @@ class Reader:
         value, span = self._value("an amount of memory")
         if not isinstance(value, Bytes):
             self._wrong("an amount of memory", value, span)
-            raise AssertionError
         return self._bounded(value.count, span, low, high)
 
     def rate(self, high: int) -> int:
@@ -226,7 +221,6 @@ class Reader:
         value, span = self._value("a rate")
         if not isinstance(value, Rate):
             self._wrong("a rate", value, span)
-            raise AssertionError
         return self._bounded(value.per_second, span, 1, high)
 
     def text(self, what: str = "a quoted text") -> str:
@@ -234,7 +228,6 @@ class Reader:
         value, span = self._value(what)
         if not isinstance(value, str):
             self._wrong(what, value, span)
-            raise AssertionError
         if not value.isprintable():
             fail(codes.BAD_LITERAL, f"`{self.setting}` cannot hold control characters", span)
         return value
@@ -248,7 +241,6 @@ class Reader:
         """A value that must be an address."""
         if not isinstance(value, IPv4Address | IPv6Address):
             self._wrong("an address", value, span)
-            raise AssertionError
         return value
 
     def ipv4(self) -> IPv4Address:
@@ -256,7 +248,6 @@ class Reader:
         value, span = self._value("an IPv4 address")
         if not isinstance(value, IPv4Address):
             self._wrong("an IPv4 address", value, span)
-            raise AssertionError
         return value
 
     def ipv6(self) -> IPv6Address:
@@ -264,7 +255,6 @@ class Reader:
         value, span = self._value("an IPv6 address")
         if not isinstance(value, IPv6Address):
             self._wrong("an IPv6 address", value, span)
-            raise AssertionError
         return value
 
     def interface4(self) -> IPv4Interface:
@@ -272,7 +262,6 @@ class Reader:
         value, span = self._value("an IPv4 address with its prefix length")
         if not isinstance(value, IPv4Interface):
             self._no_length(value, span, "IPv4")
-            raise AssertionError
         return value
 
     def interface6(self) -> IPv6Interface:
@@ -280,10 +269,9 @@ class Reader:
         value, span = self._value("an IPv6 address with its prefix length")
         if not isinstance(value, IPv6Interface):
             self._no_length(value, span, "IPv6")
-            raise AssertionError
         return value
 
-    def _no_length(self, value: Scalar, span: Span, family: str) -> None:
+    def _no_length(self, value: Scalar, span: Span, family: str) -> NoReturn:
         if isinstance(value, IPv4Address if family == "IPv4" else IPv6Address):
             length = 24 if family == "IPv4" else 64
             fail(
@@ -307,7 +295,6 @@ class Reader:
             return IPv6Network(value)
         if not isinstance(value, IPv4Interface | IPv6Interface):
             self._wrong("a prefix", value, span)
-            raise AssertionError
         if value.ip != value.network.network_address:
             fail(
                 codes.BAD_PREFIX,
@@ -322,7 +309,6 @@ class Reader:
         value, span = self._value("a prefix length")
         if not isinstance(value, PrefixLength):
             self._wrong("a prefix length like `/24`", value, span)
-            raise AssertionError
         return self._bounded(value.bits, span, low, high)
 
     def endpoint(self) -> Endpoint:
@@ -337,7 +323,6 @@ class Reader:
                     f"write `{value}:80`" if value.version == 4 else f"write `[{value}]:80`",
                 )
             self._wrong("an address with its port", value, span)
-            raise AssertionError
         return value
 
     def mac(self) -> str:
@@ -345,7 +330,6 @@ class Reader:
         value, span = self._value("a MAC address")
         if not isinstance(value, Mac):
             self._wrong("a MAC address", value, span)
-            raise AssertionError
         if int(value.text[:2], 16) & 1 or value.text == "00:00:00:00:00:00":
             fail(codes.OUT_OF_RANGE, f"`{value.text}` is not the address of one station", span)
         return value.text
@@ -355,7 +339,6 @@ class Reader:
         value, span = self._value("a PCI address")
         if not isinstance(value, Pci):
             self._wrong("a PCI address like `0000:3b:00.0`", value, span)
-            raise AssertionError
         return value.text
 
     def secret(self) -> Secret:
@@ -371,7 +354,6 @@ class Reader:
                 value = IntRange(value, value)
             if not isinstance(value, IntRange):
                 self._wrong("numbers and ranges", value, span)
-                raise AssertionError
             if value.last < value.first:
                 fail(
                     codes.RANGE_BACKWARDS,

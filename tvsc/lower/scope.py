@@ -10,7 +10,7 @@ from tvsc.diag import codes
 from tvsc.diag.codes import Code
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.dsl.load import Loader
-from tvsc.lower.fields import Entry, Fields
+from tvsc.lower.fields import Entry
 from tvsc.model import Origins
 from tvsc.source import Span
 

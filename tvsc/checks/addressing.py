@@ -1,0 +1,262 @@
+"""Addresses: every one has one owner, prefixes nest, and what must be reachable is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.model import Address, Cluster, Node, Noun, Site
+from tvsc.source import Span
+
+
+def long_prefixes_nest(site: Site) -> Iterator[Diagnostic]:
+    """A long prefix is longer than the short one, and the short one has one for every node."""
+    for cluster in site.clusters:
+        ips = cluster.local_ips
+        span = site.span(ips, "long")
+        note = (Note(f"`short` is {ips.short}", site.span(ips, "short")),)
+        if ips.long_length <= ips.short.prefixlen and len(cluster.nodes) > 1:
+            yield Diagnostic(
+                codes.PREFIX_NOT_NESTED,
+                f"`long /{ips.long_length}` does not lie inside `short {ips.short}`",
+                span,
+                note,
+                "a long prefix has more bits than the short one",
+            )
+        elif len(cluster.nodes) > (room := 1 << (ips.long_length - ips.short.prefixlen)):
+            yield Diagnostic(
+                codes.PREFIX_NOT_NESTED,
+                f"`short {ips.short}` has {room} prefixes of /{ips.long_length}, and cluster"
+                f" `{cluster.name}` has {len(cluster.nodes)} nodes",
+                site.span(ips, "short"),
+                help=f"write a `short` of /{_bits_for(ips.long_length, len(cluster.nodes))} or"
+                " less, or a longer `long`",
+            )
+
+
+def _bits_for(long_length: int, nodes: int) -> int:
+    return max(0, long_length - (nodes - 1).bit_length())
+
+
+def local_ips_inside_prefix(site: Site) -> Iterator[Diagnostic]:
+    """Every local IP lies inside its node's long prefix."""
+    for cluster in site.clusters:
+        ips = cluster.local_ips
+        room = 1 << (32 - ips.long_length)
+        outside = next(
+            (
+                lip
+                for node in cluster.nodes[:1]
+                for w in node.lips
+                for lip in w
+                if lip not in node.long
+            ),
+            None,
+        )
+        if outside is None:
+            continue
+        block = 1 << (ips.per_worker - 1).bit_length()
+        yield Diagnostic(
+            codes.LIP_OUTSIDE,
+            f"{cluster.workers} workers with {ips.per_worker} local IPs each need"
+            f" {cluster.workers * block} addresses, and a /{ips.long_length} has {room}",
+            site.span(ips, "workers"),
+            (Note(f"{outside} would be outside {cluster.nodes[0].long}", site.span(ips, "long")),),
+            f"at most {_largest_block(room, cluster.workers)} each fit, or write a shorter `long`",
+        )
+
+
+def _largest_block(room: int, workers: int) -> int:
+    share = room // workers
+    return 1 << (share.bit_length() - 1) if share else 0
+
+
+def short_prefixes_apart(site: Site) -> Iterator[Diagnostic]:
+    """The local IPs of two clusters do not overlap: a reply would reach the wrong one."""
+    ranges = sorted(
+        (int(c.local_ips.short.network_address), int(c.local_ips.short.broadcast_address), i)
+        for i, c in enumerate(site.clusters)
+    )
+    for (_, end, i), (start, _, j) in pairwise(ranges):
+        if start > end:
+            continue
+        first, second = site.clusters[min(i, j)], site.clusters[max(i, j)]
+        yield Diagnostic(
+            codes.LIP_OVERLAP,
+            f"the local IPs of clusters `{first.name}` and `{second.name}` overlap:"
+            f" {first.local_ips.short} and {second.local_ips.short}",
+            site.span(second.local_ips, "short"),
+            (Note(f"those of `{first.name}`", site.span(first.local_ips, "short")),),
+        )
+
+
+class _Owners:
+    """Who has which address; an address that gets a second owner is a message."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.known: dict[Address, tuple[str, Span | None]] = {}
+
+    def add(self, address: Address, what: str, span: Span | None) -> Iterator[Diagnostic]:
+        earlier = self.known.setdefault(address, (what, span))
+        if earlier[0] == what:
+            return
+        yield Diagnostic(
+            codes.ADDRESS_COLLISION,
+            f"{address} is {what} and also {earlier[0]}",
+            span,
+            (Note(f"{earlier[0]} is here", earlier[1]),),
+        )
+
+
+def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
+    """Node, gateway, neighbour, VIP, server and local-IP addresses do not collide."""
+    owners = _Owners(site)
+    for node, port in ((n, p) for n in site.nodes() for p in n.ports):
+        span = site.span(port, "address")
+        yield from owners.add(port.address.ip, f"the address of node `{node.name}`", span)
+    links = {p.gateway: site.span(p, "gateway") for n in site.nodes() for p in n.ports}
+    for cluster in site.clusters:
+        links |= {f.address: site.span(f) for f in cluster.fabric}  # type: ignore[misc]
+    for address, span in links.items():
+        yield from owners.add(address, "the address of a switch", span)
+    for service in site.services:
+        for vip in service.vips:
+            yield from owners.add(vip.address, "a VIP", site.span(vip))
+    for pool in site.pools:
+        for server in pool.servers:
+            yield from owners.add(server.address, "the address of a server", site.span(server))
+    yield from _inside_local_ips(site, owners.known)
+
+
+def _inside_local_ips(
+    site: Site, known: dict[Address, tuple[str, Span | None]]
+) -> Iterator[Diagnostic]:
+    shorts = sorted((c.local_ips.short for c in site.clusters), key=lambda n: n.network_address)
+    starts = [int(s.network_address) for s in shorts]
+    for address, (what, span) in known.items():
+        if isinstance(address, IPv4Address):
+            at = bisect_right(starts, int(address)) - 1
+            if at >= 0 and address in shorts[at]:
+                yield Diagnostic(
+                    codes.ADDRESS_COLLISION,
+                    f"{address} is {what} and lies inside the local IPs {shorts[at]}",
+                    span,
+                )
+
+
+def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
+    """A gateway is on its port's network, and is another station."""
+    for port in (p for n in site.nodes() for p in n.ports):
+        if port.gateway not in port.address.network:
+            yield Diagnostic(
+                codes.GATEWAY_OUTSIDE,
+                f"gateway {port.gateway} is not on the port's network {port.address.network}",
+                site.span(port, "gateway"),
+                (Note("the port's address", site.span(port, "address")),),
+            )
+
+
+def neighbours_on_link(site: Site) -> Iterator[Diagnostic]:
+    """A BGP neighbour is on a network of every node: the sessions are direct."""
+    for cluster in site.clusters:
+        for fabric in cluster.fabric:
+            if not isinstance(fabric.address, IPv4Address):
+                continue
+            lost = _without_link(cluster, fabric.address)
+            if lost is not None:
+                yield Diagnostic(
+                    codes.FABRIC_UNREACHABLE,
+                    f"node `{lost.name}` has no port on the network of its neighbour"
+                    f" {fabric.address}",
+                    site.span(fabric),
+                    (Note(f"node `{lost.name}` is here", site.span(lost)),),
+                )
+
+
+def _without_link(cluster: Cluster, address: IPv4Address) -> Node | None:
+    for node in cluster.nodes:
+        if not any(address in port.address.network for port in node.ports):
+            return node
+    return None
+
+
+def addresses_usable(site: Site) -> Iterator[Diagnostic]:
+    """No VIP, server, node or neighbour is a multicast, loopback or other special address."""
+    nouns: list[tuple[Noun, str, Address, str]] = []
+    for service in site.services:
+        nouns += [(v, "", v.address, "VIP") for v in service.vips]
+    for pool in site.pools:
+        nouns += [(s, "", s.address, "server") for s in pool.servers]
+    for cluster in site.clusters:
+        nouns += [(f, "", f.address, "neighbour") for f in cluster.fabric]
+        nouns += [(n, "router-id", n.router_id, "router id") for n in cluster.nodes]
+        for port in (p for n in cluster.nodes for p in n.ports):
+            nouns.append((port, "address", port.address.ip, "port address"))
+            nouns.append((port, "gateway", port.gateway, "gateway"))
+    for noun, field, address, what in nouns:
+        why = _unusable(address)
+        if why is not None:
+            yield Diagnostic(
+                codes.ADDRESS_UNUSABLE, f"{address} is {why}: no {what}", site.span(noun, field)
+            )
+
+
+def _unusable(address: Address) -> str | None:
+    if address.is_multicast:
+        return "a multicast address"
+    if address.is_unspecified:
+        return "no address of a host"
+    if address.is_loopback:
+        return "a loopback address"
+    if isinstance(address, IPv4Address) and int(address) >> 28 == 0xF:
+        return "a reserved address"
+    if isinstance(address, IPv4Address) and int(address) >> 24 == 0:
+        return "no address of a host"
+    return None
+
+
+def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:
+    """A port's address is not its network's first or last."""
+    for port in (p for n in site.nodes() for p in n.ports):
+        network: IPv4Network = port.address.network
+        if network.prefixlen < 31 and port.address.ip in (
+            network.network_address,
+            network.broadcast_address,
+        ):
+            yield Diagnostic(
+                codes.ADDRESS_UNUSABLE,
+                f"{port.address.ip} is the first or last address of {network}: no port address",
+                site.span(port, "address"),
+            )
+
+
+def router_ids_unique(site: Site) -> Iterator[Diagnostic]:
+    """No two nodes have one router id."""
+    known: dict[IPv4Address, Node] = {}
+    for node in site.nodes():
+        earlier = known.setdefault(node.router_id, node)
+        if earlier is not node:
+            yield Diagnostic(
+                codes.DUPLICATE_ROUTER_ID,
+                f"nodes `{earlier.name}` and `{node.name}` have the router id {node.router_id}",
+                site.span(node, "router-id"),
+                (Note(f"that of `{earlier.name}`", site.span(earlier, "router-id")),),
+            )
+
+
+RULES = (
+    long_prefixes_nest,
+    local_ips_inside_prefix,
+    short_prefixes_apart,
+    addresses_have_one_owner,
+    gateways_on_link,
+    neighbours_on_link,
+    addresses_usable,
+    port_addresses_are_hosts,
+    router_ids_unique,
+)

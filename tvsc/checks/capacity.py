@@ -1,0 +1,86 @@
+"""Capacity: sessions, ports and table sizes agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.model import Site
+
+PORTS_PER_LIP = 65535 - 1024 + 1
+"""Local ports of one local IP that a worker hands out."""
+
+MAX_SLOTS = 1024
+MAX_SERVICES = 32768
+MAX_BACKENDS = 1 << 20
+MAX_RING = 1 << 20
+MAX_PORTS = 8
+"""Limits of the runtime (tvs/base.h, tvs/core.h); a test compares them."""
+
+
+def sessions_have_ports(site: Site) -> Iterator[Diagnostic]:
+    """A worker cannot hold more sessions than its local IPs have ports."""
+    for cluster in site.clusters:
+        have = cluster.local_ips.per_worker * PORTS_PER_LIP
+        if cluster.sessions_per_worker > have:
+            needed = -(-cluster.sessions_per_worker // PORTS_PER_LIP)
+            yield Diagnostic(
+                codes.SESSIONS_EXCEED_PORTS,
+                f"{cluster.sessions_per_worker} sessions per worker need {needed} local IPs, and a"
+                f" worker has {cluster.local_ips.per_worker}",
+                site.span(cluster, "sessions"),
+                (Note("local IPs are given here", site.span(cluster.local_ips, "workers")),),
+                f"write `workers {needed} each`, or at most {have} sessions",
+            )
+
+
+def local_ips_fit_slots(site: Site) -> Iterator[Diagnostic]:
+    """A worker has a slot for its own local IPs and for those of every peer's worker."""
+    for cluster in site.clusters:
+        per_worker, nodes = cluster.local_ips.per_worker, len(cluster.nodes)
+        if per_worker * nodes > MAX_SLOTS:
+            yield Diagnostic(
+                codes.LIP_SLOTS,
+                f"{per_worker} local IPs each on {nodes} nodes are {per_worker * nodes}, and a"
+                f" worker has slots for {MAX_SLOTS}",
+                site.span(cluster.local_ips, "workers"),
+                help=f"at most {MAX_SLOTS // nodes} each fit",
+            )
+
+
+def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
+    """The fixed tables of a node hold the site's listeners, servers and ports."""
+    listeners = sum(len(s.vips) * len(s.listeners) for s in site.services)
+    if listeners > MAX_SERVICES:
+        yield Diagnostic(
+            codes.SITE_TOO_BIG,
+            f"the site has {listeners} pairs of VIP and listener, and a node holds {MAX_SERVICES}",
+            site.span(site.services[-1]),
+        )
+    servers = sum(len(p.servers) for p in site.pools)
+    if servers > MAX_BACKENDS:
+        yield Diagnostic(
+            codes.SITE_TOO_BIG,
+            f"the site has {servers} servers, and a node holds {MAX_BACKENDS}",
+            site.span(site.pools[-1]),
+        )
+    for pool in site.pools:
+        ring = sum(s.weight for s in pool.servers)
+        if ring > MAX_RING:
+            yield Diagnostic(
+                codes.SITE_TOO_BIG,
+                f"the weights of pool `{pool.name}` add up to {ring}, and the limit is {MAX_RING}",
+                site.span(pool),
+                help="divide them all by the same number",
+            )
+    for node in site.nodes():
+        if len(node.ports) > MAX_PORTS:
+            yield Diagnostic(
+                codes.SITE_TOO_BIG,
+                f"node `{node.name}` has {len(node.ports)} ports, and the limit is {MAX_PORTS}",
+                site.span(node.ports[MAX_PORTS]),
+            )
+
+
+RULES = (sessions_have_ports, local_ips_fit_slots, tables_hold_site)

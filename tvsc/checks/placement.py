@@ -1,0 +1,101 @@
+"""Placement: cores, sockets and devices of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.model import IdlePolicy, Node, PciDevice, Site
+from tvsc.source import Span
+
+
+def cores_match_workers(site: Site) -> Iterator[Diagnostic]:
+    """A node with pinned workers gives each a core."""
+    for cluster in site.clusters:
+        for node in cluster.nodes:
+            if node.pinned and len(node.worker_cores) != cluster.workers:
+                yield Diagnostic(
+                    codes.CORES_COUNT,
+                    f"cluster `{cluster.name}` has {cluster.workers} workers, and node"
+                    f" `{node.name}` gives them {len(node.worker_cores)} cores",
+                    site.span(node, "workers"),
+                    (Note("workers are counted here", site.span(cluster, "workers")),),
+                )
+
+
+def cores_used_once(site: Site) -> Iterator[Diagnostic]:
+    """No core runs two workers, or a worker and the control thread."""
+    for node in site.nodes():
+        seen: set[int] = set()
+        twice = next((c for c in node.worker_cores if c in seen or seen.add(c)), None)  # type: ignore[func-returns-value]
+        if twice is not None:
+            yield Diagnostic(
+                codes.CORE_TWICE,
+                f"core {twice} is given to two workers of node `{node.name}`",
+                site.span(node, "workers"),
+            )
+        if node.control_core in seen:
+            yield Diagnostic(
+                codes.CORE_TWICE,
+                f"core {node.control_core} runs the control thread and a worker of node"
+                f" `{node.name}`",
+                site.span(node, "control"),
+                (Note("the workers' cores", site.span(node, "workers")),),
+            )
+
+
+def one_socket(site: Site) -> Iterator[Diagnostic]:
+    """Workers and NIC sit on one socket: crossing costs 15 to 20 %."""
+    for node in site.nodes():
+        for port in node.ports:
+            if node.socket is not None and port.socket is not None and port.socket != node.socket:
+                yield Diagnostic(
+                    codes.SOCKET_MISMATCH,
+                    f"port `{port.name}` is on socket {port.socket}, and the workers of node"
+                    f" `{node.name}` are on socket {node.socket}",
+                    site.span(port, "socket"),
+                    (Note("the workers' cores", site.span(node, "workers")),),
+                )
+
+
+def devices_used_once(site: Site) -> Iterator[Diagnostic]:
+    """No two ports of a node are one device."""
+    for node in site.nodes():
+        known: dict[str, tuple[str, Span | None]] = {}
+        for port in node.ports:
+            if isinstance(port.device, PciDevice):
+                key, span = port.device.address, site.span(port, "pci")
+            else:
+                key, span = port.device.args.partition(",")[0], site.span(port, "vdev")
+            earlier = known.setdefault(key, (port.name, span))
+            if earlier[0] != port.name:
+                yield Diagnostic(
+                    codes.DEVICE_TWICE,
+                    f"ports `{earlier[0]}` and `{port.name}` of node `{node.name}` are both"
+                    f" `{key}`",
+                    span,
+                    (Note(f"port `{earlier[0]}`", earlier[1]),),
+                )
+
+
+def busy_needs_cores(site: Site) -> Iterator[Diagnostic]:
+    """Workers that poll without end need cores of their own."""
+    for cluster in site.clusters:
+        shared = [n for n in cluster.nodes if not n.pinned]
+        if cluster.idle is IdlePolicy.BUSY and shared:
+            yield _busy(site, shared[0])
+
+
+def _busy(site: Site, node: Node) -> Diagnostic:
+    cluster = site.cluster_of(node)
+    return Diagnostic(
+        codes.BUSY_SHARED,
+        f"the workers of node `{node.name}` poll without end and share their cores",
+        site.span(node, "workers"),
+        (Note("the idle policy", site.span(cluster, "idle")),),
+        "write `idle interrupt` for the cluster, or give the workers cores",
+    )
+
+
+RULES = (cores_match_workers, cores_used_once, one_socket, devices_used_once, busy_needs_cores)

@@ -1,0 +1,100 @@
+"""Steering: the NIC can do what the site wants of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.model import Cluster, FlowRules, NicProfile, Port, RuleMasks, Site, Steering
+
+
+def _ports(site: Site) -> Iterator[tuple[Cluster, Port, NicProfile]]:
+    """Every port once per place where it was written: a loop's nodes share theirs."""
+    for cluster in site.clusters:
+        seen: set[tuple[str, object]] = set()
+        for node in cluster.nodes:
+            for port in node.ports:
+                key = (port.nic, site.span(port, "nic"))
+                if key not in seen:
+                    seen.add(key)
+                    yield cluster, port, site.nic_of(port)
+
+
+def fdir_needs_flow_rules(site: Site) -> Iterator[Diagnostic]:
+    """`steering fdir` needs a NIC with flow rules."""
+    for cluster, port, nic in _ports(site):
+        if cluster.steering is Steering.FDIR and nic.flow_rules is None:
+            yield Diagnostic(
+                codes.NO_FLOW_RULES,
+                f"`steering fdir` needs flow rules, and `{nic.driver}` has none",
+                site.span(port, "nic"),
+                (Note("steering is chosen here", site.span(cluster, "steering")),),
+                "`steering software` works with any device",
+            )
+
+
+def hardware_needs_rss(site: Site) -> Iterator[Diagnostic]:
+    """`steering fdir` and `rss-port` need an RSS key and table that can be set."""
+    for cluster, port, nic in _ports(site):
+        wanted = cluster.steering is Steering.RSS_PORT or (
+            cluster.steering is Steering.FDIR and nic.flow_rules is not None
+        )
+        if wanted and (not nic.reta_size or not nic.rss_key_bytes):
+            yield Diagnostic(
+                codes.NO_RSS,
+                f"`steering {cluster.steering}` needs RSS with a key that can be set, and"
+                f" `{nic.driver}` has none",
+                site.span(port, "nic"),
+                (Note("steering is chosen here", site.span(cluster, "steering")),),
+                "`steering software` works with any device",
+            )
+
+
+def rules_fit_budget(site: Site) -> Iterator[Diagnostic]:
+    """The rules for the local IPs of all nodes of the cluster fit into each NIC of it."""
+    for cluster, port, nic in _ports(site):
+        if cluster.steering is not Steering.FDIR or nic.flow_rules is None:
+            continue
+        limit = nic.flow_rules.max_rules
+        needed = rules_needed(cluster, nic.flow_rules)
+        if limit is None or needed <= limit:
+            continue
+        fits = limit // (len(cluster.nodes) * cluster.workers)
+        yield Diagnostic(
+            codes.RULE_BUDGET,
+            f"{len(cluster.nodes)} nodes x {cluster.workers} workers x"
+            f" {cluster.local_ips.per_worker} local IPs need {needed} flow rules, and"
+            f" `{nic.name}` has room for {limit}",
+            site.span(cluster.local_ips, "workers"),
+            (Note("the NIC is named here", site.span(port, "nic")),),
+            f"at most {fits} local IPs each fit",
+        )
+
+
+def rules_needed(cluster: Cluster, rules: FlowRules) -> int:
+    """How many flow rules one NIC of the cluster holds.
+
+    Every node has rules for the local IPs of all: one for each worker's aligned block where the NIC
+    takes masks, else one for each address.
+    """
+    per_worker = cluster.local_ips.per_worker if rules.masks is RuleMasks.FULL else 1
+    return len(cluster.nodes) * cluster.workers * per_worker
+
+
+def queues_suffice(site: Site) -> Iterator[Diagnostic]:
+    """Each worker has a receive queue of its own that RSS can reach."""
+    for cluster, port, nic in _ports(site):
+        if cluster.steering is Steering.SOFTWARE:
+            continue
+        if cluster.workers > nic.queues:
+            yield Diagnostic(
+                codes.TOO_MANY_QUEUES,
+                f"{cluster.workers} workers need a receive queue each, and `{nic.name}` has"
+                f" {nic.queues}",
+                site.span(cluster, "workers"),
+                (Note("the NIC is named here", site.span(port, "nic")),),
+            )
+
+
+RULES = (fdir_needs_flow_rules, hardware_needs_rss, rules_fit_budget, queues_suffice)
