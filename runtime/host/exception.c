@@ -167,7 +167,7 @@ static int port_start(struct tvs_host *host, unsigned index)
     int err;
 
     snprintf(port->name, sizeof(port->name), "tvs%u", index);
-    if (frame > rte_pktmbuf_data_room_size(host->mbufs) - RTE_PKTMBUF_HEADROOM)
+    if (frame + RTE_PKTMBUF_HEADROOM > rte_pktmbuf_data_room_size(host->mbufs))
         return fail(port->name, "hold a frame of the port's MTU in one buffer", -EMSGSIZE);
     port->fd = tvs_tap_open(port->name, &port->ifindex);
     if (port->fd < 0)

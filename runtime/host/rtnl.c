@@ -81,10 +81,28 @@ static struct nlmsghdr *request(char *buffer, uint16_t type, uint16_t flags)
     return header;
 }
 
+/*
+ * True when the tables changed under a dump. The mark is taken away, because libmnl would stop at it
+ * and leave the rest of the dump in the socket, where it blocks the next one.
+ */
+static bool interrupted(char *reply, ssize_t bytes)
+{
+    struct nlmsghdr *header = (void *)reply;
+    int left = (int)bytes;
+    bool found = false;
+
+    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        found |= header->nlmsg_flags & NLM_F_DUMP_INTR;
+        header->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+    }
+    return found;
+}
+
 /* Sends, and runs every message of the answer through `each` until the kernel says it is done. */
 static int transact(struct tvs_rtnl *rtnl, struct nlmsghdr *header, mnl_cb_t each, void *context)
 {
     unsigned port = mnl_socket_get_portid(rtnl->socket);
+    bool torn = false;
     int more = MNL_CB_OK;
 
     header->nlmsg_seq = ++rtnl->sequence;
@@ -97,12 +115,15 @@ static int transact(struct tvs_rtnl *rtnl, struct nlmsghdr *header, mnl_cb_t eac
             continue;
         if (got < 0)
             return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        torn |= interrupted(rtnl->reply, got);
         more = mnl_cb_run(rtnl->reply, (size_t)got, header->nlmsg_seq, port, each, context);
         /* the answer to a request that timed out earlier */
         if (more < 0 && errno == EPROTO)
             more = MNL_CB_OK;
     }
-    return more < 0 ? -errno : 0;
+    if (more < 0)
+        return -errno;
+    return torn ? -EINTR : 0;
 }
 
 int tvs_rtnl_link_set(struct tvs_rtnl *rtnl, unsigned ifindex, const uint8_t mac[6], uint16_t mtu,

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends_map.h"
+#include "host.h"
+#include "netlink.h"
+
+struct pool {
+    struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
+    char *name;
+    uint8_t scheduler;
+    bool dirty;
+    uint32_t n_members;
+    uint32_t *members; /* backend ids in the site's order */
+};
+
+struct tvs_backends {
+    struct tvs_backend *table; /* [TVS_HOST_MAX_BACKENDS], what workers read */
+    struct tvs_backend_info *info;
+    unsigned n_backends, n_pools;
+    uint32_t serial; /* of the generation bound last */
+    struct pool *pools[TVS_HOST_MAX_POOLS];
+    struct tvs_backends_map map; /* (pool, address, port) -> id */
+    struct tvs_timer rebuild;
+    uint32_t *scratch; /* [2 * TVS_HOST_MAX_BACKENDS] */
+};
+
+unsigned tvs_backends_count(const struct tvs_host *host)
+{
+    return host->backends ? host->backends->n_backends : 0;
+}
+
+const struct tvs_backend_info *tvs_backends_info(const struct tvs_host *host, uint32_t id)
+{
+    return &host->backends->info[id];
+}
+
+const char *tvs_backend_state_name(uint8_t state)
+{
+    switch (state) {
+    case TVS_BACKEND_DOWN:
+        return "down";
+    case TVS_BACKEND_UP:
+        return "up";
+    case TVS_BACKEND_DRAIN:
+        return "drain";
+    default:
+        return "unknown";
+    }
+}
+
+static int pool_find(const struct tvs_backends *backends, const char *name)
+{
+    for (unsigned i = 0; i < backends->n_pools; i++)
+        if (strcmp(backends->pools[i]->name, name) == 0)
+            return (int)i;
+    return -ENOENT;
+}
+
+int64_t tvs_backends_find(const struct tvs_host *host, const char *pool, uint32_t address,
+                          uint16_t port, bool *pool_known)
+{
+    int index = pool_find(host->backends, pool);
+    int64_t id;
+
+    *pool_known = index >= 0;
+    if (index < 0)
+        return -ENOENT;
+    id = tvs_backends_map_find(&host->backends->map, (uint16_t)index, address, port);
+    return id >= 0 && host->backends->info[id].current ? id : -ENOENT;
+}
+
+/* ---- rings ----------------------------------------------------------------------------------- */
+
+static uint32_t ring_weight(const struct pool *pool, uint32_t weight)
+{
+    return pool->scheduler == TVS_SCHED_RR && weight ? 1 : weight;
+}
+
+static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ring *ring)
+{
+    struct tvs_ring *old = (struct tvs_ring *)(uintptr_t)pool->published.ring;
+
+    __atomic_store_n(&pool->published.ring, ring, __ATOMIC_RELEASE);
+    if (old && tvs_workers_retire(host, free, old) != 0)
+        tvs_warning("pool %s: no memory to retire a ring, it stays", pool->name);
+}
+
+static int ring_rebuild(struct tvs_host *host, struct pool *pool)
+{
+    struct tvs_backends *backends = host->backends;
+    uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_HOST_MAX_BACKENDS;
+    struct tvs_ring *ring;
+    uint32_t n = 0, len;
+    int err;
+
+    pool->dirty = false;
+    for (uint32_t i = 0; i < pool->n_members; i++) {
+        const struct tvs_backend *backend = &backends->table[pool->members[i]];
+
+        if (backend->state != TVS_BACKEND_UP || !backend->weight)
+            continue;
+        id[n] = backend->id;
+        weight[n++] = ring_weight(pool, backend->weight);
+    }
+    len = n ? tvs_ring_len(weight, n) : 0;
+    if (n && !len)
+        return -E2BIG;
+    ring = malloc(sizeof(*ring) + len * sizeof(ring->backend[0]));
+    if (!ring)
+        return -ENOMEM;
+    ring->len = 0;
+    err = n ? tvs_ring_build(ring, id, weight, n) : 0;
+    if (err) {
+        free(ring);
+        return err;
+    }
+    ring_publish(host, pool, ring);
+    return 0;
+}
+
+static void rebuild(void *context)
+{
+    struct tvs_host *host = context;
+    struct tvs_backends *backends = host->backends;
+    int err;
+
+    for (unsigned i = 0; i < backends->n_pools; i++) {
+        if (!backends->pools[i]->dirty)
+            continue;
+        err = ring_rebuild(host, backends->pools[i]);
+        if (!err)
+            continue;
+        tvs_error("pool %s: cannot build its schedule: %s", backends->pools[i]->name,
+                  strerror(-err));
+        backends->pools[i]->dirty = err == -ENOMEM;
+        if (err == -ENOMEM)
+            tvs_timer_set(host->loop, &backends->rebuild, 1000, 0);
+    }
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* What workers see follows from what is known about the backend. */
+static void backend_apply(struct tvs_host *host, uint32_t id)
+{
+    struct tvs_backends *backends = host->backends;
+    struct tvs_backend_info *info = &backends->info[id];
+    struct tvs_backend *backend = &backends->table[id];
+    uint8_t state = TVS_BACKEND_DOWN;
+
+    if (info->healthy || !info->checked)
+        state = info->drain || !info->current ? TVS_BACKEND_DRAIN : TVS_BACKEND_UP;
+    if (state != backend->state)
+        info->since_ms = tvs_loop_now_ms(host->loop);
+    if (state == backend->state && backend->weight == info->weight)
+        return;
+    __atomic_store_n(&backend->state, state, __ATOMIC_RELAXED);
+    __atomic_store_n(&backend->weight, info->weight, __ATOMIC_RELAXED);
+    backends->pools[info->pool]->dirty = true;
+    tvs_timer_set(host->loop, &backends->rebuild, 0, 0);
+}
+
+void tvs_backends_health(struct tvs_host *host, uint32_t id, bool healthy)
+{
+    host->backends->info[id].healthy = healthy;
+    backend_apply(host, id);
+}
+
+void tvs_backends_drain(struct tvs_host *host, uint32_t id, bool drain)
+{
+    struct tvs_backend_info *info = &host->backends->info[id];
+
+    info->drain = drain;
+    info->drain_by_operator = drain != info->drain_site;
+    backend_apply(host, id);
+}
+
+int tvs_backends_weight(struct tvs_host *host, uint32_t id, uint32_t weight)
+{
+    struct tvs_backends *backends = host->backends;
+    struct tvs_backend_info *info = &backends->info[id];
+    const struct pool *pool = backends->pools[info->pool];
+    uint32_t *all = backends->scratch, sum = 0;
+
+    /* judged with every backend up: with fewer of them the period is never longer */
+    for (uint32_t i = 0; i < pool->n_members; i++) {
+        uint32_t other = pool->members[i];
+
+        all[i] = ring_weight(pool, other == id ? weight : backends->info[other].weight);
+        sum |= all[i];
+    }
+    if (sum && !tvs_ring_len(all, pool->n_members))
+        return -E2BIG;
+    info->weight = weight;
+    info->weight_by_operator = weight != info->weight_site;
+    backend_apply(host, id);
+    return 0;
+}
+
+/* ---- generations ----------------------------------------------------------------------------- */
+
+static struct pool *pool_get(struct tvs_backends *backends, const char *name, unsigned *index)
+{
+    int found = pool_find(backends, name);
+    struct pool *pool;
+
+    if (found >= 0) {
+        *index = (unsigned)found;
+        return backends->pools[found];
+    }
+    if (backends->n_pools == TVS_HOST_MAX_POOLS)
+        return NULL;
+    pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return NULL;
+    pool->name = strdup(name);
+    if (!pool->name) {
+        free(pool);
+        return NULL;
+    }
+    *index = backends->n_pools;
+    backends->pools[backends->n_pools++] = pool;
+    return pool;
+}
+
+static int64_t backend_get(struct tvs_backends *backends, unsigned pool,
+                           const struct tvs_gen_backend *config, bool checked)
+{
+    int64_t found =
+        tvs_backends_map_find(&backends->map, (uint16_t)pool, config->address, config->port);
+    uint32_t id = backends->n_backends;
+
+    if (found >= 0)
+        return found;
+    if (id == TVS_HOST_MAX_BACKENDS)
+        return -ENOSPC;
+    backends->info[id] = (struct tvs_backend_info){
+        .address = config->address,
+        .port = config->port,
+        .pool = (uint16_t)pool,
+        .pool_name = backends->pools[pool]->name,
+        .checked = checked,
+        .drain = config->drain,
+        .drain_site = config->drain,
+        .weight = config->weight,
+        .weight_site = config->weight,
+    };
+    backends->table[id] = (struct tvs_backend){.addr_be = htonl(config->address),
+                                               .port_be = htons(config->port),
+                                               .state = TVS_BACKEND_DOWN,
+                                               .id = id};
+    tvs_backends_map_put(&backends->map, (uint16_t)pool, config->address, config->port, id);
+    backends->n_backends++;
+    return id;
+}
+
+/* What the site says now replaces what an operator said about the same value before. */
+static void backend_configure(struct tvs_backend_info *info, const struct tvs_gen_backend *config,
+                              bool checked, uint32_t serial)
+{
+    if (info->drain_site != config->drain || !info->drain_by_operator) {
+        info->drain = info->drain_site = config->drain;
+        info->drain_by_operator = false;
+    }
+    if (info->weight_site != config->weight || !info->weight_by_operator) {
+        info->weight = info->weight_site = config->weight;
+        info->weight_by_operator = false;
+    }
+    /* a backend that gets its first check goes on as it was until the check has a result */
+    info->healthy |= !info->checked && info->current;
+    info->checked = checked;
+    info->current = true;
+    info->serial = serial;
+}
+
+/* Ids and room for everything, so that the second pass cannot fail half-way. */
+static int members_reserve(struct tvs_backends *backends, const struct tvs_gen_pool *config,
+                           uint32_t **members, unsigned *index)
+{
+    struct pool *pool = pool_get(backends, config->name, index);
+    uint32_t *weight = backends->scratch, any = 0;
+
+    if (!pool || config->n_backends > TVS_HOST_MAX_BACKENDS)
+        return -ENOSPC;
+    *members = calloc(config->n_backends + 1, sizeof(**members));
+    if (!*members)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < config->n_backends; i++) {
+        int64_t id = backend_get(backends, *index, &config->backends[i],
+                                 config->check.kind != TVS_CHECK_NONE);
+
+        if (id < 0)
+            return (int)id;
+        (*members)[i] = (uint32_t)id;
+        weight[i] = config->scheduler == TVS_SCHED_RR && config->backends[i].weight
+                        ? 1
+                        : config->backends[i].weight;
+        any |= weight[i];
+    }
+    return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;
+}
+
+static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *config,
+                           uint32_t *members, unsigned index)
+{
+    struct tvs_backends *backends = host->backends;
+    struct pool *pool = backends->pools[index];
+
+    free(pool->members);
+    pool->members = members;
+    pool->n_members = config->n_backends;
+    pool->scheduler = config->scheduler;
+    pool->dirty = true;
+    for (uint32_t i = 0; i < config->n_backends; i++) {
+        backend_configure(&backends->info[members[i]], &config->backends[i],
+                          config->check.kind != TVS_CHECK_NONE, backends->serial);
+        backend_apply(host, members[i]);
+    }
+}
+
+int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *generation,
+                      struct tvs_pool **pools)
+{
+    struct tvs_backends *backends = host->backends;
+    uint32_t **members = calloc(generation->n_pools + 1, sizeof(*members));
+    unsigned *index = calloc(generation->n_pools + 1, sizeof(*index));
+    int err = members && index ? 0 : -ENOMEM;
+
+    for (unsigned i = 0; i < generation->n_pools && !err; i++)
+        err = members_reserve(backends, &generation->pools[i], &members[i], &index[i]);
+    if (err) {
+        tvs_error("pools: the generation does not fit: %s", strerror(-err));
+        for (unsigned i = 0; members && i < generation->n_pools; i++)
+            free(members[i]);
+        goto free_lists;
+    }
+    backends->serial++;
+    for (unsigned i = 0; i < generation->n_pools; i++) {
+        members_commit(host, &generation->pools[i], members[i], index[i]);
+        pools[i] = &backends->pools[index[i]]->published;
+    }
+    for (unsigned i = 0; i < backends->n_backends; i++)
+        backends->info[i].current = backends->info[i].serial == backends->serial;
+    rebuild(host);
+    tvs_netlink_touch(host);
+
+free_lists:
+    free(members);
+    free(index);
+    return err;
+}
+
+void tvs_backends_settle(struct tvs_host *host)
+{
+    for (unsigned i = 0; i < host->backends->n_backends; i++)
+        if (!host->backends->info[i].current)
+            backend_apply(host, i);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int tvs_backends_start(struct tvs_host *host)
+{
+    struct tvs_backends *backends = calloc(1, sizeof(*backends));
+
+    if (!backends)
+        return -ENOMEM;
+    host->backends = backends;
+    backends->table = calloc(TVS_HOST_MAX_BACKENDS, sizeof(backends->table[0]));
+    backends->info = calloc(TVS_HOST_MAX_BACKENDS, sizeof(backends->info[0]));
+    backends->scratch = calloc(2 * TVS_HOST_MAX_BACKENDS, sizeof(backends->scratch[0]));
+    tvs_timer_init(&backends->rebuild, rebuild, host);
+    if (!backends->table || !backends->info || !backends->scratch ||
+        tvs_backends_map_init(&backends->map, TVS_HOST_MAX_BACKENDS) != 0) {
+        tvs_backends_stop(host);
+        return -ENOMEM;
+    }
+    host->backend_table = backends->table;
+    return 0;
+}
+
+void tvs_backends_stop(struct tvs_host *host)
+{
+    struct tvs_backends *backends = host->backends;
+
+    if (!backends)
+        return;
+    tvs_timer_unset(host->loop, &backends->rebuild);
+    for (unsigned i = 0; i < backends->n_pools; i++) {
+        free((void *)(uintptr_t)backends->pools[i]->published.ring);
+        free(backends->pools[i]->members);
+        free(backends->pools[i]->name);
+        free(backends->pools[i]);
+    }
+    tvs_backends_map_free(&backends->map);
+    free(backends->scratch);
+    free(backends->info);
+    free(backends->table);
+    free(backends);
+    host->backends = NULL;
+    host->backend_table = NULL;
+}
