@@ -6,6 +6,7 @@ event loop there. A fetch never raises for what happens on the network: it says 
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -127,7 +128,7 @@ async def fetch(wish: Wish, timeout_s: float) -> Fetch:
     except TimeoutError:
         return Fetch(wish.target, wish.source, port, start_ns, _since(start_ns), "timed out")
     except OSError as error:
-        text = (error.strerror or type(error).__name__).lower()
+        text = os.strerror(error.errno).lower() if error.errno else type(error).__name__
         return Fetch(wish.target, wish.source, port, start_ns, _since(start_ns), text)
     except (ValidationError, ValueError):
         return Fetch(wish.target, wish.source, port, start_ns, _since(start_ns), "bad answer")

@@ -72,11 +72,11 @@ class DrillGround:
         address = name.rpartition(":")[0]
         prober = self._prober(target)
         self.say(f"stop real server {address}")
-        stopped_ns = ask(self.run, "stop-server", address).at_ns
+        stopped_ns = ask(self.run, "stop-servers", [address]).at_ns
         patience_s = (pool.fall_ms + SLACK_MS) / 1e3 + QUIET_S
-        self._until(lambda: _quiet(prober), patience_s)
+        self._until(lambda: _quiet(prober, stopped_ns), patience_s)
         self.say(f"start real server {address}")
-        started_ns = ask(self.run, "start-server", address).at_ns
+        started_ns = ask(self.run, "start-servers", [address]).at_ns
 
         def is_back() -> bool:
             return any(f.server == name and f.start_ns > started_ns for f in prober.snapshot())
@@ -105,21 +105,18 @@ class DrillGround:
     # ---- nodes ----------------------------------------------------------------------------------
 
     def _failover(self, name: str, victims: list[LabNode], what: str) -> FailoverDrill:
+        names = {node.name for node in victims}
         before = self._owners()
         held = Held(self.topology, self._wishes(self.target, HELD))
         holders = spread.place(self.topology, held.fetches)
         prober = self._prober(self.target)
         self.say(what)
-        killed_ns = 0
-        for node in victims:
-            at_ns = ask(self.run, "kill-node", node.name).at_ns
-            killed_ns = killed_ns or at_ns
-        recovered = self._until(lambda: _quiet(prober), RECOVERY_PATIENCE_S)
+        killed_ns = ask(self.run, "kill-nodes", names).at_ns
+        recovered = self._until(lambda: _quiet(prober, killed_ns), RECOVERY_PATIENCE_S)
         outage = _outage(prober.stop(), killed_ns)
         events = ask(self.run, "status", since_ns=killed_ns).events
         _, lost = held.ask_again()
         held.close()
-        names = {node.name for node in victims}
         lost_with = sum(1 for fetch in lost if holders[fetch][0] in names)
         after = self._owners()
         survivors = {flow: node for flow, node in before.items() if node not in names}
@@ -133,7 +130,7 @@ class DrillGround:
         return FailoverDrill(
             name=name,
             what=what,
-            link_gone_ms=_last_link(events, victims, killed_ns),
+            link_down_ms=_last_link(events, victims, killed_ns),
             rerouted_ms=self._rerouted(events, victims, killed_ns),
             outage=outage,
             recovered=recovered,
@@ -153,8 +150,7 @@ class DrillGround:
     def _restart(self, victims: list[LabNode]) -> float | None:
         """Starts the daemons again; how long until every VIP leads to all nodes as before."""
         began_ns = time.monotonic_ns()
-        for node in victims:
-            ask(self.run, "start-node", node.name)
+        ask(self.run, "start-nodes", [node.name for node in victims])
         expected = sorted(str(address) for address in self.topology.expected_hops)
 
         def complete() -> bool:
@@ -216,12 +212,12 @@ class DrillGround:
         return True
 
 
-def _quiet(prober: Prober) -> bool:
-    """Whether nothing that was asked in the last moment has failed, and there was a moment."""
+def _quiet(prober: Prober, since_ns: int) -> bool:
+    """Whether there was a moment after `since_ns` in which nothing failed, until now."""
     now_ns = time.monotonic_ns()
-    since_ns = now_ns - int((QUIET_S + PROBE_TIMEOUT_S) * 1e9)
-    recent = [fetch for fetch in prober.snapshot() if fetch.start_ns >= since_ns]
-    return len(recent) > 20 and all(fetch.ok for fetch in recent)
+    begin_ns = now_ns - int((QUIET_S + PROBE_TIMEOUT_S) * 1e9)
+    recent = [fetch for fetch in prober.snapshot() if fetch.start_ns >= begin_ns]
+    return begin_ns > since_ns and len(recent) > 20 and all(fetch.ok for fetch in recent)
 
 
 def _outage(made: Sequence[Fetch], since_ns: int) -> Outage:
@@ -238,9 +234,12 @@ def _outage(made: Sequence[Fetch], since_ns: int) -> Outage:
 
 
 def _last_link(events: Sequence[Event], victims: list[LabNode], since_ns: int) -> float | None:
-    """When the last of the victims' links was gone."""
+    """When the last of the victims' links was down."""
     links = {link.link for node in victims for link in node.links}
-    times = {e.subject: e.at_ns for e in events if e.kind == "link-gone" and e.subject in links}
+    times: dict[str, int] = {}
+    for event in events:
+        if event.kind == "link-down" and event.subject in links:
+            times.setdefault(event.subject, event.at_ns)
     return _ms(since_ns, max(times.values())) if times.keys() == links else None
 
 

@@ -28,8 +28,10 @@ whole multipath routes, and BIRD puts back what is left of them a moment later."
 _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_ROUTE = 0x40
 _RTM_DELLINK = 17
+_RTM_LINKS = (16, _RTM_DELLINK)
 _RTM_ROUTES = (24, 25)
 _IFLA_IFNAME = 3
+_IFF_RUNNING = 0x40
 
 Hop = tuple[str, str]  # gateway, device
 Routes = dict[str, frozenset[Hop]]
@@ -63,7 +65,7 @@ _NEXT_HOPS = TypeAdapter(list[_NextHop])
 class Event:
     """Something that happened on the switch; `at_ns` is the machine's monotonic clock.
 
-    `link-gone`: link `subject` vanished. `route`: prefix `subject` now leads to `hops`.
+    `link-down`: link `subject` went down or vanished. `route`: prefix `subject` leads to `hops`.
     """
 
     at_ns: int
@@ -109,10 +111,11 @@ class EcmpMirror:
                 continue
             now_ns = time.monotonic_ns()
             for kind, payload in _messages(data):
-                if kind == _RTM_DELLINK:
-                    name = _link_name(payload)
-                    self.events.append(Event(now_ns, "link-gone", name))
-                    changed = True
+                if kind in _RTM_LINKS:
+                    down = kind == _RTM_DELLINK or not _link_flags(payload) & _IFF_RUNNING
+                    if down:
+                        self.events.append(Event(now_ns, "link-down", _link_name(payload)))
+                        changed = True
                 elif kind in _RTM_ROUTES and payload[4] == self.table:
                     changed = True
 
@@ -211,6 +214,11 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield kind, data[offset + 16 : offset + length]
         offset += (length + 3) & ~3
+
+
+def _link_flags(payload: bytes) -> int:
+    flags: int = struct.unpack_from("=8xI", payload)[0]
+    return flags
 
 
 def _link_name(payload: bytes) -> str:

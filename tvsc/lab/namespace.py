@@ -107,10 +107,15 @@ def enter_new() -> None:
 
 
 def set_sysctls(name: str, values: dict[str, str]) -> None:
-    """Writes settings below /proc/sys/net, for example `ipv4/ip_forward`, in the namespace."""
+    """Writes settings below /proc/sys/net, for example `ipv4/ip_forward`, in the namespace.
+
+    Those of IPv6 are left out where the kernel has none.
+    """
 
     def write() -> None:
         for key, value in values.items():
-            Path("/proc/sys/net", key).write_text(value, encoding="ascii")
+            path = Path("/proc/sys/net", key)
+            if path.exists() or not key.startswith("ipv6/"):
+                path.write_text(value, encoding="ascii")
 
     inside(name, write)

@@ -12,8 +12,6 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from tvsc.lab import namespace, switch
 from tvsc.lab.process import Child, spawn
 from tvsc.lab.state import RunDirectory
@@ -25,13 +23,7 @@ START_PATIENCE_S = 30.0
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP = 0x1
 
-SYSCTLS = {
-    "ipv4/conf/all/rp_filter": "0",
-    "ipv4/conf/default/rp_filter": "0",
-    "ipv6/conf/default/disable_ipv6": "1",
-}
-
-Sysctls = TypeAdapter(dict[str, str])
+SYSCTLS = {"ipv6/conf/default/disable_ipv6": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +33,7 @@ class NodeFiles:
     tvsd: Path
     generation: Path
     bird_config: Path
+    sysctls: Path
 
 
 @dataclass(slots=True)
@@ -59,9 +52,20 @@ def control_socket(run: RunDirectory, node: str) -> Path:
     return run.path / "nodes" / node / "tvsd.sock"
 
 
-def make(node: LabNode) -> None:
+def make(node: LabNode, files: NodeFiles) -> None:
+    """The namespace, with the compiled settings that a namespace has of its own."""
     namespace.create(node.namespace)
-    namespace.set_sysctls(node.namespace, SYSCTLS)
+    namespace.set_sysctls(node.namespace, {**SYSCTLS, **_compiled_sysctls(files.sysctls)})
+
+
+def _compiled_sysctls(path: Path) -> dict[str, str]:
+    """The `net.` settings of a sysctl.d file."""
+    settings = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, separator, value = line.partition("=")
+        if separator and key.startswith("net."):
+            settings[key.strip().removeprefix("net.").replace(".", "/")] = value.strip()
+    return settings
 
 
 def start_bird(node: LabNode, files: NodeFiles, run: RunDirectory) -> Child:

@@ -5,6 +5,7 @@ Over the supervisor's stdout, while a lab comes up: one `Progress` a line. Over 
 """
 
 import socket
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,12 +20,10 @@ PATIENCE_S = 10.0
 Op = Literal[
     "status",
     "detach",
-    "kill-node",
-    "freeze-node",
-    "thaw-node",
-    "start-node",
-    "stop-server",
-    "start-server",
+    "kill-nodes",
+    "start-nodes",
+    "stop-servers",
+    "start-servers",
 ]
 
 
@@ -56,10 +55,10 @@ class Progress(Message):
 
 
 class Request(Message):
-    """`subject` is a node's or a server's name; events from `since_ns` on are in the reply."""
+    """`subjects` are names of nodes or servers; events from `since_ns` on are in the reply."""
 
     op: Op
-    subject: str = ""
+    subjects: list[str] = []
     since_ns: int = 0
 
 
@@ -76,9 +75,9 @@ class Reply(Message):
     events: list[Event] = []
 
 
-def ask(run: RunDirectory, op: Op, subject: str = "", since_ns: int = 0) -> Reply:
+def ask(run: RunDirectory, op: Op, subjects: Iterable[str] = (), *, since_ns: int = 0) -> Reply:
     """Sends a request to the lab's supervisor; LabError when it refuses or does not answer."""
-    request = Request(op=op, subject=subject, since_ns=since_ns)
+    request = Request(op=op, subjects=list(subjects), since_ns=since_ns)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(PATIENCE_S)

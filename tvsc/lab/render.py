@@ -22,6 +22,7 @@ from tvsc.lab.spread import Spread
 
 PLAIN_WIDTH = 110
 BAR_CELLS = 24
+LABEL_WIDTH = 40
 STAGES = {
     "namespaces": "making namespaces and links",
     "servers": "starting the real servers",
@@ -172,7 +173,7 @@ class Narrator:
     def failover(self, drill: FailoverDrill) -> None:
         self.stop()
         lines = [
-            ("the switch lost the link after", _ms(drill.link_gone_ms)),
+            ("the switch saw the link go after", _ms(drill.link_down_ms)),
             ("the route had no dead next hop after", _ms(drill.rerouted_ms)),
             ("clients", _outage(drill.outage)),
             ("then served by", " ".join(drill.served_by)),
@@ -209,12 +210,8 @@ class Narrator:
             self.console.print("[bold green]✓ everything is as the site says[/]")
 
     def _facts(self, lines: Sequence[tuple[str, str]], good: bool) -> None:
-        table = Table(box=None, show_header=False, padding=(0, 2))
-        table.add_column(style="dim")
-        table.add_column()
         for label, text in lines:
-            table.add_row(label, text)
-        self.console.print(table)
+            self.console.print(f"  [dim]{label:<{LABEL_WIDTH}}[/]{text}", soft_wrap=True)
         self.console.print(f"  {_mark(good)}")
 
     def _heading(self, text: str) -> None:

@@ -99,7 +99,7 @@ class FailoverDrill(Row):
 
     name: str
     what: str
-    link_gone_ms: float | None
+    link_down_ms: float | None
     rerouted_ms: float | None
     outage: Outage
     recovered: bool

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -57,6 +57,7 @@ class Supervisor:
             namespaces=list(spec.topology.namespaces),
         )
         self.children: dict[tuple[str, str], Child] = {}
+        self.ending: list[Child] = []
         self.attaching: list[Attachment] = []
         self.exited: list[str] = []
         self.reported: Progress | None = None
@@ -99,7 +100,7 @@ class Supervisor:
         self._report(Progress(stage="namespaces", total=len(topology.namespaces)))
         switch.make(topology)
         for member in topology.nodes:
-            node.make(member)
+            node.make(member, self._files(member))
         self._report(Progress(stage="servers", total=len(topology.servers)))
         for real in topology.servers:
             self._add(*server.start(real, run))
@@ -185,6 +186,9 @@ class Supervisor:
         if self.control is not None and self.control in readable:
             self._answer(self.control)
         self._advance()
+        if any(not child.running() for child in self.ending):
+            self.ending = [child for child in self.ending if child.running()]
+            self._save()
         for (role, owner), child in self.children.items():
             name = f"{role} of {owner}"
             if not child.running() and name not in self.exited:
@@ -228,19 +232,16 @@ class Supervisor:
                 pass
             case "detach":
                 _tie_to_parent(0)
-            case "kill-node":
-                self._signal("tvsd", self._node(request.subject).name, signal.SIGKILL)
-            case "freeze-node":
-                self._signal("tvsd", self._node(request.subject).name, signal.SIGSTOP)
-            case "thaw-node":
-                self._signal("tvsd", self._node(request.subject).name, signal.SIGCONT)
-            case "start-node":
-                self._start_daemon(self._node(request.subject))
-            case "stop-server":
-                for role in ("nginx", "udp"):
-                    self._signal(role, request.subject, signal.SIGKILL)
-            case "start-server":
-                self._add(*server.start(self._server(request.subject), self.run_directory))
+            case "kill-nodes":
+                self._kill(("tvsd",), [self._node(name).name for name in request.subjects])
+            case "start-nodes":
+                for name in request.subjects:
+                    self._start_daemon(self._node(name))
+            case "stop-servers":
+                self._kill(("nginx", "udp"), request.subjects)
+            case "start-servers":
+                for name in request.subjects:
+                    self._add(*server.start(self._server(name), self.run_directory))
         return self._reply(at_ns, request.since_ns)
 
     def _reply(self, at_ns: int, since_ns: int) -> Reply:
@@ -255,15 +256,16 @@ class Supervisor:
             events=[event for event in events if since_ns and event.at_ns >= since_ns],
         )
 
-    def _signal(self, role: str, owner: str, number: signal.Signals) -> None:
-        """Signals a child; one that is killed is no longer ours to miss."""
-        child = self.children.get((role, owner))
-        if child is None:
-            return
-        child.recorded.signal(number)
-        if number == signal.SIGKILL:
-            self._forget(role, owner)
-            child.popen.wait()
+    def _kill(self, roles: Sequence[str], owners: Sequence[str]) -> None:
+        """SIGKILL for all of them at the same moment. They are no longer missed, but stay in the
+        state file until they are gone: a process that holds a TAP takes a while to end.
+        """
+        keys = [
+            (role, owner) for owner in owners for role in roles if (role, owner) in self.children
+        ]
+        for key in keys:
+            self.children[key].recorded.signal(signal.SIGKILL)
+        self.ending += [self.children.pop(key) for key in keys]
 
     def _node(self, name: str) -> LabNode:
         for member in self.topology.nodes:
@@ -281,11 +283,19 @@ class Supervisor:
 
     def _files(self, member: LabNode) -> NodeFiles:
         folder = Path(self.spec.out) / "nodes" / member.name
-        return NodeFiles(Path(self.spec.tvsd), folder / "generation.so", folder / "bird.conf")
+        return NodeFiles(
+            tvsd=Path(self.spec.tvsd),
+            generation=folder / "generation.so",
+            bird_config=folder / "bird.conf",
+            sysctls=folder / "sysctl.conf",
+        )
 
     def _start_daemon(self, member: LabNode) -> None:
         if ("tvsd", member.name) in self.children:
             raise LabError(f"tvsd of {member.name} runs already")
+        for child in self.ending:  # its devices have the same names
+            if child.recorded.role == "tvsd" and child.recorded.owner == member.name:
+                child.popen.wait()
         daemon = node.start_daemon(member, self._files(member), self.run_directory)
         self._add(daemon)
         deadline = time.monotonic() + node.START_PATIENCE_S
@@ -296,12 +306,9 @@ class Supervisor:
             self.children[child.recorded.role, child.recorded.owner] = child
         self._save()
 
-    def _forget(self, role: str, owner: str) -> None:
-        del self.children[role, owner]
-        self._save()
-
     def _save(self) -> None:
-        self.state.processes = [child.recorded for child in self.children.values()]
+        children = [*self.children.values(), *self.ending]
+        self.state.processes = [child.recorded for child in children]
         self.run_directory.save(self.state)
 
     def _report(self, progress: Progress) -> None:

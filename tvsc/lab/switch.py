@@ -35,6 +35,8 @@ def make(topology: Topology) -> None:
     for server in topology.servers:
         namespace.create(server.namespace)
     commands = [f"addr add {LINK_GATEWAY}/32 dev lo"]
+    # a table without a route does not exist, and cannot be listed
+    commands.append(f"route add throw default table {BGP_TABLE}")
     commands += [f"addr add {address}/32 dev lo" for address in topology.switch_addresses]
     first_client = topology.client_network[1]
     commands += _link("client0", topology.client, str(first_client))
