@@ -12,6 +12,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a skipped test is a failure (the full run must not pass by not looking)",
     )
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files anew; read the difference before committing it",
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
