@@ -149,11 +149,6 @@ int tvs_eal_start(const struct tvs_options *options, const struct tvs_generation
     return 0;
 }
 
-void tvs_eal_stop(void)
-{
-    rte_eal_cleanup();
-}
-
 void tvs_eal_device_name(const struct tvs_gen_port *port, char *name, size_t name_bytes)
 {
     size_t n = port->is_vdev ? strcspn(port->device, ",") : strlen(port->device);

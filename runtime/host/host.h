@@ -2,6 +2,10 @@
 /*
  * The node as the control thread holds it, and the seam between the modules of the host.
  *
+ * A reload replaces host->bound and host->ports[].config, calls tvs_backends_settle(),
+ * tvs_health_reload() and tvs_exception_announce(), and then unloads the old generation: after these
+ * calls no module may hold a pointer into its tables.
+ *
  * Threads. The control thread is EAL's main lcore: it runs loop.h and everything in this folder but
  * worker_loop.c. Each worker is another lcore. They share only
  *   - struct tvs_host_worker (each side writes its own cache lines),
@@ -15,7 +19,8 @@
  * order and stops them in the reverse one:
  *
  *   ports, steering         NICs configured, started, steering read back
- *   backends                -> tvs_generation_bind() calls tvs_backends_bind()
+ *   workers' memory         tables, rings
+ *   services, backends      -> tvs_generation_bind() calls tvs_backends_bind()
  *   exception               TAP per port, addresses; nothing announced yet
  *   netlink                 neighbours and routes -> publishes fib and next hops
  *   workers                 threads turn
@@ -93,7 +98,10 @@ struct tvs_host_worker {
     struct tvs_host *host;
     uint16_t index;
     unsigned lcore;
+    bool launched;
+    int socket;
     int wake_fd;                      /* eventfd: written by who gives work to a sleeper */
+    struct tvs_inbox *inbox;          /* which hand-over rings have something (worker.h) */
     struct rte_ring *exception_rx;    /* worker -> control */
     struct rte_ring *exception_tx;    /* control -> worker; NULL but for worker 0 */
     struct rte_ring *handover[TVS_MAX_WORKERS]; /* from worker [i] to this one; NULL: itself */
@@ -103,6 +111,9 @@ struct tvs_host_worker {
     _Atomic uint32_t asleep;                  /* 1: write wake_fd after giving it work */
     _Atomic(const struct tvs_bound *) running; /* what the last turn ran */
     struct tvs_host_counters counters;
+
+    /* set by control when it is about to sleep: the worker then writes its exception_fd, once */
+    _Atomic uint32_t exception_armed TVS_CACHE_ALIGNED;
 };
 
 struct tvs_host_port {
@@ -127,7 +138,9 @@ struct tvs_host {
     uint16_t n_workers;
     struct tvs_host_worker *workers; /* [n_workers] */
     struct rte_mempool *mbufs;       /* also for packets that the kernel sends */
+    int exception_fd;                /* eventfd: a worker has packets for the kernel */
     uint64_t started_ms;             /* tvs_loop_now_ms() at start */
+    uint64_t started_tsc;
     bool announced;
     int exit_status; /* what main returns once the loop has stopped */
 
@@ -138,9 +151,9 @@ struct tvs_host {
     struct tvs_backends *backends;
     struct tvs_health *health;
     struct tvs_control *control;
-    struct tvs_workers *worker_control; /* worker.c */
+    struct tvs_workers *workers_control; /* worker.c */
     struct tvs_watchdog *watchdog;
-    struct tvs_generations *generations; /* generation.c */
+    struct tvs_services *services; /* services.c */
 
     /* fixed before the workers start */
     tvs_route_fn route;                    /* netlink: tvs_fib_lookup */
