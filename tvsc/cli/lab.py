@@ -131,7 +131,8 @@ def down(site: SiteArgument) -> None:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        help="Run a whole site on this machine, with real packets.",
+        help="Run a whole site on this machine, with real packets.\n\n"
+        "Example: tvsc lab run examples/laptop/site.tvs",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )

@@ -56,11 +56,13 @@ def place(topology: Topology, fetches: Iterable[Fetch]) -> dict[Fetch, tuple[str
 
 
 def over_nodes(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) -> Spread:
-    """Flows, as the switch hashes them, over the nodes that announce the VIPs."""
-    flows = {fetch.flow: node for fetch, (node, _) in placed.items()}
+    """Flows, as the switch hashes them, over the nodes that announce the VIPs. A flow that came
+    to two nodes counts for both.
+    """
+    flows = {(fetch.flow, node) for fetch, (node, _) in placed.items()}
+    counts = Counter(node for _, node in flows)
     serving = [node.name for node in topology.serving]
-    others = sorted(set(flows.values()) - set(serving))
-    counts = Counter(flows.values())
+    others = sorted(set(counts) - set(serving))
     shares = [_drawn(name, counts[name], len(flows), 1 / len(serving)) for name in serving]
     shares += [Share(name=name, count=counts[name], expected=0, tolerance=0) for name in others]
     return _spread("nodes", "flows", "ECMP hash of source and destination address", shares)

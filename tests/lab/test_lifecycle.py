@@ -1,0 +1,109 @@
+"""Coming up, being used, going down: whatever is killed, and whenever, nothing stays behind."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.lab.conftest import INTERRUPTS, Laptop, read_until, until
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+
+STAGES = ("making namespaces", "starting load balancers", "waiting for BGP")
+
+
+def test_up_run_down(clean: Laptop) -> None:
+    up = clean.tvsc("up")
+    assert up.returncode == 0, up.stderr
+    assert len([trace for trace in clean.traces() if trace.startswith("namespace")]) == 16
+
+    again = clean.tvsc("up")
+    assert again.returncode == 1
+    assert "a lab of this site is up" in again.stderr
+
+    fetched = subprocess.run(
+        ["ip", "netns", "exec", f"tvsc-{clean.name}-client", "python3", "-c", FETCH],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert '"server":"10.20.0.1' in fetched.stdout, fetched.stderr
+
+    run = clean.tvsc("run", "--no-drills", "--requests", "200")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "200 new connections, 0 failed" in run.stdout
+    assert clean.traces(), "a lab that was up stays up"
+
+    down = clean.tvsc("down")
+    assert (down.returncode, down.stdout) == (0, "the lab is down\n"), down.stderr
+    clean.assert_nothing_left()
+
+    nothing = clean.tvsc("down")
+    assert (nothing.returncode, nothing.stdout) == (0, "there was no lab of this site\n")
+
+
+FETCH = """
+import urllib.request
+print(urllib.request.urlopen("http://203.0.113.10/", timeout=5).read().decode())
+"""
+
+
+@pytest.mark.parametrize("number", INTERRUPTS, ids=lambda number: signal.Signals(number).name)
+@pytest.mark.parametrize("stage", STAGES)
+def test_up_is_interrupted(clean: Laptop, stage: str, number: signal.Signals) -> None:
+    process = clean.start("up")
+    read_until(process, stage)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
+    clean.assert_nothing_left(patience_s=10 if number == signal.SIGKILL else 0)
+
+
+def test_run_is_interrupted(clean: Laptop) -> None:
+    process = clean.start("run", "--requests", "100000")
+    read_until(process, "100000 requests")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    clean.assert_nothing_left()
+
+
+def test_the_supervisor_is_killed(clean: Laptop) -> None:
+    """Twice in a row: first `up` clears the remains away, then `down` does."""
+    assert clean.tvsc("up").returncode == 0
+    _kill_supervisor(clean)
+    up = clean.tvsc("up")
+    assert up.returncode == 0, up.stderr
+    _kill_supervisor(clean)
+    down = clean.tvsc("down")
+    assert down.returncode == 0, down.stderr
+    clean.assert_nothing_left()
+
+
+def _kill_supervisor(lab: Laptop) -> None:
+    """Its children die with it: only namespaces and files remain."""
+    lab.traces()  # remembers the namespaces
+    os.kill(lab.state().supervisor.pid, signal.SIGKILL)
+    gone = until(lambda: not any(t.startswith("process") for t in lab.traces()), 10)
+    assert gone, lab.traces()
+    assert lab.traces()
+
+
+def test_a_daemon_that_cannot_start_takes_the_lab_down(clean: Laptop) -> None:
+    """The message says whose fault it is, with the end of its log."""
+    generation = clean.out / "nodes" / "tvs-b3" / "generation.so"
+    whole = generation.read_bytes()
+    status = generation.stat()
+    try:
+        generation.write_bytes(b"\0" * len(whole))
+        os.utime(generation, ns=(status.st_atime_ns, status.st_mtime_ns))
+        up = clean.tvsc("up")
+    finally:
+        generation.write_bytes(whole)
+        os.utime(generation, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert up.returncode == 1
+    assert "tvsd of tvs-b3 ended" in up.stderr
+    assert "Traceback" not in up.stderr
+    clean.assert_nothing_left()
