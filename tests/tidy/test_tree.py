@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.tidy.tree import ROOT, files, text, under
 
-OUTPUT_DIRECTORIES = {"build", "dist", "out", "__pycache__", ".venv"}
+OUTPUT_AT_THE_TOP = {"build", "dist", "out", ".venv"}
 OUTPUT_SUFFIXES = {".o", ".a", ".so", ".pyc", ".zst", ".log"}
 
 # Spelled apart, so that this file does not match itself.
@@ -15,7 +15,11 @@ PLACES_OUTSIDE = ["../" + "shared", "." + "library", "/" + "work/"]
 
 def test_no_build_output() -> None:
     output = [
-        p for p in files() if OUTPUT_DIRECTORIES & set(p.parts) or p.suffix in OUTPUT_SUFFIXES
+        p
+        for p in files()
+        if p.parts[0] in OUTPUT_AT_THE_TOP
+        or "__pycache__" in p.parts
+        or p.suffix in OUTPUT_SUFFIXES
     ]
     assert output == []
 
