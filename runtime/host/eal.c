@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,7 +116,7 @@ static int build(const struct tvs_options *options, const struct tvs_generation 
     if (error == 0)
         error = add("--no-telemetry");
     if (error == 0)
-        error = add("--file-prefix=tvsd-%s-%d", generation->node, (int)getpid());
+        error = add("--file-prefix=eal");
     if (error == 0)
         error = add("--log-level=%s", debug ? "info" : "warning");
     /* it reports as errors that the kernel lacks what only its own flow rules would need */
@@ -125,6 +126,24 @@ static int build(const struct tvs_options *options, const struct tvs_generation 
         error = add_devices(generation);
     for (int i = 0; error == 0 && i < options->eal_argc; i++)
         error = add("%s", options->eal_argv[i]);
+    return error;
+}
+
+/*
+ * EAL makes a directory for what processes share, though told to share nothing: here, not in /run,
+ * where a crash would leave one per process.
+ */
+static int start(const char *run_dir)
+{
+    char path[ARG_BYTES];
+    int error;
+
+    setenv("RUNTIME_DIRECTORY", run_dir, 1);
+    error = rte_eal_init(args.argc, args.argv);
+    snprintf(path, sizeof path, "%s/dpdk/eal", run_dir);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/dpdk", run_dir);
+    rmdir(path);
     return error;
 }
 
@@ -139,7 +158,7 @@ int tvs_eal_start(const struct tvs_options *options, const struct tvs_generation
     }
     for (int i = 1; i < args.argc; i++)
         tvs_debug("EAL argument: %s", args.argv[i]);
-    if (rte_eal_init(args.argc, args.argv) < 0) {
+    if (start(options->run_dir) < 0) {
         tvs_error("DPDK does not start: %s", rte_strerror(rte_errno));
         if (generation->memory.hugepages)
             tvs_error("the generation wants %u MB of huge pages: see /proc/meminfo, HugePages_Free",

@@ -29,7 +29,6 @@ struct tvs_watchdog {
 
     /* the control thread itself is watched by a thread that does nothing else */
     _Atomic uint64_t control_turns;
-    _Atomic bool stop;
     pthread_t thread;
     bool thread_runs;
 };
@@ -63,10 +62,10 @@ static void *watch_control(void *context)
     uint64_t seen = 0;
     unsigned looks = 0;
 
-    while (!atomic_load_explicit(&watchdog->stop, memory_order_relaxed)) {
+    for (;;) {
         uint64_t turns;
 
-        usleep(CONTROL_LOOK_MS * 1000);
+        usleep(CONTROL_LOOK_MS * 1000); /* tvs_watchdog_stop() cancels it here */
         turns = atomic_load_explicit(&watchdog->control_turns, memory_order_relaxed);
         looks = turns == seen ? looks + 1 : 0;
         seen = turns;
@@ -77,7 +76,6 @@ static void *watch_control(void *context)
                   CONTROL_LOOKS * CONTROL_LOOK_MS);
         abort();
     }
-    return NULL;
 }
 
 int tvs_watchdog_start(struct tvs_host *host)
@@ -113,7 +111,7 @@ void tvs_watchdog_stop(struct tvs_host *host)
         return;
     tvs_timer_unset(host->loop, &watchdog->timer);
     if (watchdog->thread_runs) {
-        atomic_store_explicit(&watchdog->stop, true, memory_order_relaxed);
+        pthread_cancel(watchdog->thread);
         pthread_join(watchdog->thread, NULL);
     }
     free(watchdog);
