@@ -3,7 +3,7 @@
  * pools/shop.csv: do not edit. Node tvs-a1 of cluster A, site shanghai.
  */
 
-/* The packet path of this node: its tables and classes as constants, one instantiation per class. */
+/* The packet path of this node: tables and classes as constants, one instantiation per class. */
 #include "node.h"
 
 #include "core/path.h"

@@ -1,0 +1,127 @@
+"""What Python and the runtime's headers both say is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.compile.probe import run_c
+from tests.compile.sites import make_site, make_sources
+from tvsc.plan import NodePlan, abi, plan_site
+from tvsc.plan.rss import toeplitz
+from tvsc.plan.vips import vip_hash
+
+CONSTANTS = {
+    "TVS_ABI_VERSION": abi.ABI_VERSION,
+    "TVS_RECORD_SCHEMA": abi.RECORD_SCHEMA,
+    "TVS_TICK_MS": abi.TICK_MS,
+    "TVS_BUCKET_SLOTS": abi.BUCKET_SLOTS,
+    "TVS_CACHE_LINE": abi.CACHE_LINE,
+    "TVS_MAX_WORKERS": abi.MAX_WORKERS,
+    "TVS_MAX_SLOTS": abi.MAX_SLOTS,
+    "TVS_MAX_SERVICES": abi.MAX_SERVICES,
+    "TVS_MAX_BURST": abi.MAX_BURST,
+    "TVS_LIP_NOBODY": abi.LIP_NOBODY,
+    "TVS_LIP_NO_SLOT": abi.LIP_NO_SLOT,
+    "TVS_VIP_EMPTY": abi.VIP_EMPTY,
+    "TVS_VIP_ADDRESS": abi.VIP_ADDRESS,
+    "TVS_N_STATES": len(abi.STATES),
+    **{f"TVS_S_{name}": number for number, name in enumerate(abi.STATES)},
+    "sizeof(struct tvs_tuple)": abi.RSS_INPUT_BYTES,
+}
+
+
+def test_constants(tmp_path: Path) -> None:
+    prints = "\n".join(
+        f'    printf("%llu\\n", (unsigned long long)({name}));' for name in CONSTANTS
+    )
+    source = f"""#include <stdio.h>
+#include "tvs/generation.h"
+#include "tvs/site.h"
+int main(void)
+{{
+{prints}
+}}
+"""
+    values = [int(line) for line in run_c(source, tmp_path).split()]
+    assert dict(zip(CONSTANTS, values, strict=True)) == CONSTANTS
+
+
+KEYS = [
+    (0, 0, 0),
+    (0xFFFFFFFF, 0xFFFF, 0xFF),
+    (0xCB00710A, 80, 6),
+    (0xCB00710A, 53, 17),
+    *((0x0A000000 + 7919 * n, (443 * n) & 0xFFFF, (6, 17)[n % 2]) for n in range(500)),
+]
+
+
+def test_vip_hash(tmp_path: Path) -> None:
+    source = """#include <stdio.h>
+#include "tvs/site.h"
+int main(void)
+{
+    unsigned vip, port, proto;
+
+    while (scanf("%u %u %u", &vip, &port, &proto) == 3)
+        printf("%u\\n", tvs_vip_hash(vip, (uint16_t)port, (uint8_t)proto));
+}
+"""
+    lines = "\n".join(" ".join(map(str, key)) for key in KEYS)
+    hashes = [int(line) for line in run_c(source, tmp_path, stdin=lines).split()]
+    assert hashes == [vip_hash(*key) for key in KEYS]
+
+
+def test_toeplitz(tmp_path: Path) -> None:
+    """The runtime's, Python's, and the example in Microsoft's specification of RSS."""
+    key = bytes.fromhex(
+        "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
+    )
+    packet = bytes([66, 9, 149, 187, 161, 142, 100, 80]) + (2794).to_bytes(2, "big")
+    packet += (1766).to_bytes(2, "big")
+    assert toeplitz(key, packet) == 0x51CCC178
+    numbers = ", ".join(map(str, key))
+    source = f"""#include <stdio.h>
+#include "tvs/core.h"
+int main(void)
+{{
+    static const uint8_t key[] = {{{numbers}}};
+    static const uint8_t packet[] = {{{", ".join(map(str, packet))}}};
+
+    printf("%u\\n", tvs_toeplitz(key, packet, sizeof(packet)));
+}}
+"""
+    assert int(run_c(source, tmp_path, "core/toeplitz.c")) == 0x51CCC178
+
+
+@pytest.fixture(scope="module")
+def plan() -> NodePlan:
+    return plan_site(make_site(), make_sources()).nodes[0]
+
+
+def test_worker_bytes(plan: NodePlan, tmp_path: Path) -> None:
+    """The plan's estimate, from which hugepages are counted, covers what the worker takes."""
+    memory = plan.memory
+    backends = sum(len(pool.backends) for pool in plan.pools)
+    source = f"""#include <stdio.h>
+#include "tvs/core.h"
+int main(void)
+{{
+    struct tvs_worker_config config = {{
+        .n_slots = {memory.slots_per_worker},
+        .n_buckets = {memory.buckets_per_worker},
+        .max_sessions = {memory.sessions_per_worker},
+        .port_first = {memory.port_first},
+        .port_last = {memory.port_last},
+        .max_pools = {len(plan.pools)},
+        .max_backends = {backends},
+        .n_workers = 1,
+    }};
+
+    printf("%zu\\n", tvs_worker_bytes(&config));
+}}
+"""
+    sources = ("core/worker.c", "core/toeplitz.c")
+    taken = int(run_c(source, tmp_path, *sources))
+    assert taken <= memory.worker_bytes <= taken + 8192
