@@ -18,8 +18,10 @@ from tvsc.checks import (
     steering,
     supported,
 )
+from tvsc.diag.codes import Code
 from tvsc.diag.diagnostic import Diagnostic
 from tvsc.model import Site
+from tvsc.source import Span
 
 Rule = Callable[[Site], Iterator[Diagnostic]]
 
@@ -35,5 +37,10 @@ RULES: tuple[Rule, ...] = (
 
 
 def check(site: Site) -> list[Diagnostic]:
-    """All messages of all rules."""
-    return [diagnostic for rule in RULES for diagnostic in rule(site)]
+    """The messages of all rules; of those with one code about one place (a loop) only the first."""
+    found: dict[tuple[Code, Span | None], Diagnostic] = {}
+    for rule in RULES:
+        for diagnostic in rule(site):
+            key = (diagnostic.code, diagnostic.span)
+            found.setdefault(key, diagnostic)
+    return list(found.values())

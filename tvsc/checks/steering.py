@@ -68,7 +68,7 @@ def rules_fit_budget(site: Site) -> Iterator[Diagnostic]:
             f" `{nic.name}` has room for {limit}",
             site.span(cluster.local_ips, "workers"),
             (Note("the NIC is named here", site.span(port, "nic")),),
-            f"at most {fits} local IPs each fit",
+            f"there is room for {fits} each",
         )
 
 

@@ -1,5 +1,6 @@
 """Messages about a site: one Diagnostic type, a registry of codes, several renderers."""
 
+from tvsc.diag import codes
 from tvsc.diag.codes import CODES, Code, Severity
 from tvsc.diag.diagnostic import Diagnostic, Note, has_errors, in_source_order
 from tvsc.diag.json import render_json
@@ -12,6 +13,7 @@ __all__ = [
     "Diagnostic",
     "Note",
     "Severity",
+    "codes",
     "explain_page",
     "has_errors",
     "in_source_order",

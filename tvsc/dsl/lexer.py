@@ -36,7 +36,7 @@ _TOKEN = re.compile(
             rf"(?P<mac>{_OCTET}(?::{_OCTET}){{5}}){_WORD_END}",
             r"(?P<ipv4>\d+\.\d+\.\d+\.\d+(?:/\d+|:\d+)?)(?![\w.])",
             r"(?P<ipv6>(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F.]{0,15}(?:/\d+)?)(?![\w:])",
-            r"(?P<endpoint6>\[[0-9a-fA-F:.]+\]:\d+)(?!\w)",
+            r"(?P<endpoint6>\[[^\]\s\"{}]*\]:\d+)(?!\w)",
             r"(?P<rate>\d+[kMG]?/s)(?!\w)",
             r"(?P<cores>\d+-\d+)(?![\w.-])",
             r"(?P<number>\d+(?:\.\d+)?[A-Za-z]*)(?![\w]|\.\w)",
@@ -62,7 +62,7 @@ _PUNCTUATION = {
 _OPENING = {"}": "{", ")": "("}
 
 # A line goes on after these.
-_CONTINUES = {"COMMA", "OPERATOR", "ARROW", "EQUALS"}
+_CONTINUES = {"COMMA", "OPERATOR"}
 
 
 class LeafToken(Token):
@@ -93,6 +93,7 @@ class Scanner:
         self.tokens: list[LeafToken] = []
         self.spans: list[Span] = []
         self.open: list[tuple[str, Span]] = []
+        self.operators = 0
 
     def scan(self) -> bool:
         """Fill `tokens`; whether the braces and parentheses have their partners and depth."""
@@ -138,10 +139,19 @@ class Scanner:
         elif kind == "arrow":
             self._put("ARROW", text, Arrow(span), span)
         elif kind == "operator":
-            self._put("OPERATOR", text, span, span)
+            return self._operator(text, span)
         else:
             return self._punctuation(text, span)
         return self._depth_ok(span) if kind == "call" else True
+
+    def _operator(self, text: str, span: Span) -> bool:
+        self._put("OPERATOR", text, span, span)
+        self.operators += 1
+        if self.operators <= limits.EXPRESSION_OPERATORS:
+            return True
+        message = f"an expression has more than {limits.EXPRESSION_OPERATORS} operators"
+        self.report(Diagnostic(codes.NESTED_TOO_DEEP, message, span))
+        return False
 
     def _value(self, kind: str, text: str, span: Span) -> None:
         try:
@@ -159,10 +169,13 @@ class Scanner:
         self._end_line(span)
 
     def _end_line(self, span: Span) -> None:
+        self.operators = 0
         if self.tokens and self.tokens[-1].type not in ("END", "LBRACE", "RBRACE"):
             self._put("END", "", span, span)
 
     def _punctuation(self, text: str, span: Span) -> bool:
+        if text in "{," and not (self.open and self.open[-1][0] == "("):
+            self.operators = 0
         if text in "{(":
             self.open.append((text, span))
         elif text in "})":

@@ -17,6 +17,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +110,31 @@ _NAMES: tuple[tuple[type, str], ...] = (
     (Endpoint, "an address with a port"),
     (Mac, "a MAC address"),
     (Pci, "a PCI address"),
-    (IPv4Interface, "a prefix"),
-    (IPv6Interface, "a prefix"),
-    (IPv4Network, "a prefix"),
-    (IPv6Network, "a prefix"),
-    (IPv4Address, "an address"),
-    (IPv6Address, "an address"),
+    (IPv4Interface, "an IPv4 prefix"),
+    (IPv6Interface, "an IPv6 prefix"),
+    (IPv4Network, "an IPv4 prefix"),
+    (IPv6Network, "an IPv6 prefix"),
+    (IPv4Address, "an IPv4 address"),
+    (IPv6Address, "an IPv6 address"),
     (str, "text"),
     (int, "a number"),
     (Fraction, "a number with a fraction"),
 )
+
+
+def is_ipv4(value: object) -> TypeGuard[IPv4Address]:
+    """An address alone: the interfaces of `ipaddress` are addresses too, with a prefix length."""
+    return isinstance(value, IPv4Address) and not isinstance(value, IPv4Interface)
+
+
+def is_ipv6(value: object) -> TypeGuard[IPv6Address]:
+    """As `is_ipv4`."""
+    return isinstance(value, IPv6Address) and not isinstance(value, IPv6Interface)
+
+
+def is_address(value: object) -> TypeGuard[IPv4Address | IPv6Address]:
+    """An address of either family, without a prefix length."""
+    return is_ipv4(value) or is_ipv6(value)
 
 
 def type_name(value: object) -> str:

@@ -21,6 +21,7 @@ from tvsc.dsl.values import (
     PrefixLength,
     Rate,
     Scalar,
+    is_address,
     type_name,
 )
 from tvsc.source import Span
@@ -134,7 +135,7 @@ def _binary(expr: Binary, env: Env) -> Scalar:
         result = _endpoint(left, right, expr)
     elif isinstance(left, int | Fraction) and isinstance(right, int | Fraction):
         result = _numbers(expr, left, right)
-    elif isinstance(left, IPv4Address | IPv6Address) and isinstance(right, int):
+    elif is_address(left) and isinstance(right, int):
         result = _address(expr, left, right)
     elif isinstance(left, Duration | Bytes | Rate) or isinstance(right, Duration | Bytes | Rate):
         result = _quantities(expr.operator, left, right)
@@ -160,7 +161,7 @@ def _range(left: Scalar, right: Scalar, expr: Binary) -> IntRange | None:
 
 
 def _endpoint(left: Scalar, right: Scalar, expr: Binary) -> Endpoint | None:
-    if not isinstance(left, IPv4Address | IPv6Address) or not isinstance(right, int):
+    if not is_address(left) or not isinstance(right, int):
         return None
     if not 1 <= right <= 65535:
         fail(codes.OUT_OF_RANGE, f"{right} is no port: ports are 1 to 65535", expr.right.span)

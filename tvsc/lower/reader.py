@@ -31,6 +31,9 @@ from tvsc.dsl.values import (
     PrefixLength,
     Rate,
     Scalar,
+    is_address,
+    is_ipv4,
+    is_ipv6,
     type_name,
 )
 from tvsc.lower.evaluate import Env, did_you_mean, evaluate, fail, text_of
@@ -168,29 +171,29 @@ class Reader:
         item = self.take(what)
         return evaluate(item, self.env), item.span
 
+    def _no_unit(self, what: str, value: int, unit: str, span: Span) -> NoReturn:
+        fail(
+            codes.MISSING_UNIT,
+            f"`{self.setting}` needs {what} with its unit, not the number {value}",
+            span,
+            f"write `{value}{unit}`, if that is meant",
+        )
+
     def _wrong(self, what: str, value: Scalar, span: Span) -> NoReturn:
-        if isinstance(value, int) and what in ("a duration", "an amount of memory", "a rate"):
-            unit = {"a duration": "s", "an amount of memory": "MiB", "a rate": "/s"}[what]
-            fail(
-                codes.MISSING_UNIT,
-                f"`{self.setting}` needs {what} with its unit, not the number {value}",
-                span,
-                f"write `{value}{unit}`, if that is meant",
-            )
         fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what}, not {type_name(value)}", span)
 
-    def number(self, low: int, high: int) -> int:
-        """A whole number within limits, both included."""
+    def number(self, low: int, high: int, what: str = "") -> int:
+        """A whole number within limits, both included; `what` names it when it has a name."""
         value, span = self._value("a number")
-        return self._bounded(value, span, low, high)
+        return self._bounded(value, span, low, high, what)
 
-    def _bounded(self, value: Scalar, span: Span, low: int, high: int) -> int:
+    def _bounded(self, value: Scalar, span: Span, low: int, high: int, what: str = "") -> int:
         if not isinstance(value, int):
             self._wrong("a number", value, span)
         if not low <= value <= high:
             fail(
                 codes.OUT_OF_RANGE,
-                f"`{self.setting}` is {low} to {high}, not {value}",
+                f"{what or f'`{self.setting}`'} is {low} to {high}, not {value}",
                 span,
             )
         return value
@@ -199,6 +202,8 @@ class Reader:
         """A duration in whole milliseconds, within limits."""
         value, span = self._value("a duration")
         if not isinstance(value, Duration):
+            if isinstance(value, int):
+                self._no_unit("a duration", value, "s", span)
             self._wrong("a duration", value, span)
         if value.ms.denominator != 1 or not low_ms <= value.ms <= high_ms:
             fail(
@@ -209,10 +214,12 @@ class Reader:
             )
         return value.ms.numerator
 
-    def memory(self, low: int, high: int) -> int:
-        """An amount of memory in bytes, within limits."""
+    def memory(self, low: int, high: int, unit: str = "MiB") -> int:
+        """An amount of memory in bytes, within limits; `unit` is the likely one."""
         value, span = self._value("an amount of memory")
         if not isinstance(value, Bytes):
+            if isinstance(value, int):
+                self._no_unit("an amount of memory", value, unit, span)
             self._wrong("an amount of memory", value, span)
         return self._bounded(value.count, span, low, high)
 
@@ -220,6 +227,8 @@ class Reader:
         """So many a second."""
         value, span = self._value("a rate")
         if not isinstance(value, Rate):
+            if isinstance(value, int):
+                self._no_unit("a rate", value, "/s", span)
             self._wrong("a rate", value, span)
         return self._bounded(value.per_second, span, 1, high)
 
@@ -239,21 +248,21 @@ class Reader:
 
     def as_address(self, value: Scalar, span: Span) -> IPv4Address | IPv6Address:
         """A value that must be an address."""
-        if not isinstance(value, IPv4Address | IPv6Address):
+        if not is_address(value):
             self._wrong("an address", value, span)
         return value
 
     def ipv4(self) -> IPv4Address:
         """An IPv4 address."""
         value, span = self._value("an IPv4 address")
-        if not isinstance(value, IPv4Address):
+        if not is_ipv4(value):
             self._wrong("an IPv4 address", value, span)
         return value
 
     def ipv6(self) -> IPv6Address:
         """An IPv6 address."""
         value, span = self._value("an IPv6 address")
-        if not isinstance(value, IPv6Address):
+        if not is_ipv6(value):
             self._wrong("an IPv6 address", value, span)
         return value
 
@@ -272,7 +281,7 @@ class Reader:
         return value
 
     def _no_length(self, value: Scalar, span: Span, family: str) -> NoReturn:
-        if isinstance(value, IPv4Address if family == "IPv4" else IPv6Address):
+        if is_ipv4(value) if family == "IPv4" else is_ipv6(value):
             length = 24 if family == "IPv4" else 64
             fail(
                 codes.MISSING_UNIT,
@@ -289,9 +298,9 @@ class Reader:
 
     def as_prefix(self, value: Scalar, span: Span) -> IPv4Network | IPv6Network:
         """A value that must be a prefix; a single address is one of full length."""
-        if isinstance(value, IPv4Address):
+        if is_ipv4(value):
             return IPv4Network(value)
-        if isinstance(value, IPv6Address):
+        if is_ipv6(value):
             return IPv6Network(value)
         if not isinstance(value, IPv4Interface | IPv6Interface):
             self._wrong("a prefix", value, span)
@@ -315,7 +324,7 @@ class Reader:
         """`address:port`."""
         value, span = self._value("an address with its port")
         if not isinstance(value, Endpoint):
-            if isinstance(value, IPv4Address | IPv6Address):
+            if is_address(value):
                 fail(
                     codes.MISSING_UNIT,
                     f"`{self.setting}` needs the address with its port",

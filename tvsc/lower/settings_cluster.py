@@ -43,7 +43,7 @@ def _role(reader: Reader) -> object:
             reader.last,
         )
     if lowering is Lowering.PREPEND:
-        return Role(preference=preference, lowering=lowering, prepend=reader.number(0, 16))
+        return Role(preference=preference, lowering=lowering, prepend=reader.number(0, 16, "`prepend`"))
     if lowering is Lowering.MED:
         return Role(preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN))
     if lowering is Lowering.LOCAL_PREF:
@@ -85,7 +85,7 @@ def _short(reader: Reader) -> object:
 def _bfd(reader: Reader) -> object:
     interval = reader.duration(10, 60_000)
     reader.literal("x")
-    return Bfd(interval_ms=interval, multiplier=reader.number(1, 255))
+    return Bfd(interval_ms=interval, multiplier=reader.number(1, 255, "the multiplier of `bfd`"))
 
 
 def _workers(reader: Reader) -> object:
@@ -95,7 +95,7 @@ def _workers(reader: Reader) -> object:
     cores = tuple(core for r in ranges for core in range(r.first, r.last + 1))
     socket = None
     if reader.optional("socket"):
-        socket = reader.number(0, MAX_SOCKET)
+        socket = reader.number(0, MAX_SOCKET, "`socket`")
         reader.mark("socket", reader.last)
     return (cores, socket)
 
@@ -103,7 +103,7 @@ def _workers(reader: Reader) -> object:
 def _control(reader: Reader) -> object:
     if reader.word(("core", "shared")) == "shared":
         return None
-    return reader.number(0, MAX_CORE)
+    return reader.number(0, MAX_CORE, "a core")
 
 
 def _vdev(reader: Reader) -> object:

@@ -57,7 +57,7 @@ def _server(reader: Reader) -> object:
     weight, drain = 1, False
     if reader.optional("weight"):
         start = reader.last
-        weight = reader.number(0, MAX_WEIGHT)
+        weight = reader.number(0, MAX_WEIGHT, "`weight`")
         reader.mark("weight", start.to(reader.last))
     if reader.optional("drain"):
         drain = True
@@ -113,7 +113,7 @@ def _vips(reader: Reader) -> object:
 
 def _listen(reader: Reader) -> object:
     protocol = Protocol(reader.word([p.value for p in Protocol]))
-    port = reader.number(1, 65535)
+    port = reader.number(1, 65535, "a port")
     reader.mark("port", reader.last)
     reader.arrow()
     pool = reader.name("the name of a pool")

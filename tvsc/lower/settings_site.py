@@ -19,7 +19,7 @@ def _site(reader: Reader) -> object:
 
 
 def _packet_buffer(reader: Reader) -> object:
-    return reader.memory(64 * 1024, 256 * 1024)
+    return reader.memory(64 * 1024, 256 * 1024, "KiB")
 
 
 kind(

@@ -1,0 +1,93 @@
+"""Inputs that are too large or too deep end with a message, quickly."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tvsc.diag import Diagnostic
+from tvsc.dsl import limits
+from tvsc.lower import load_site
+
+
+def codes_of(path: Path) -> list[str]:
+    _, diagnostics, _ = load_site(path)
+    return [d.code.id for d in diagnostics]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "site.tvs"
+    path.write_text(text)
+    return path
+
+
+def test_file_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "site.tvs"
+    with path.open("wb") as file:
+        file.truncate(limits.FILE_CHARACTERS + 1)
+    assert codes_of(path) == ["TVS0003"]
+
+
+def test_site_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SITE_CHARACTERS", 60)
+    (tmp_path / "more.tvs").write_text("# " + "x" * 40 + "\n")
+    path = write(tmp_path, 'language 1\ninclude "more.tvs"\n')
+    assert "TVS0003" in codes_of(path)
+
+
+def test_device_is_no_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'language 1\ninclude "/dev/zero"\n')
+    assert codes_of(path)[0] == "TVS0001"
+
+
+def test_missing_site(tmp_path: Path) -> None:
+    assert codes_of(tmp_path / "none.tvs") == ["TVS0001"]
+    assert codes_of(tmp_path) == ["TVS0001"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 100_000,
+        "}" * 100_000,
+        "(" * 100_000,
+        'let x = "' + "a" * 200_000,
+        "let x = " + "1 + " * 20_000 + "1",
+        "a," * 50_000,
+        "a " * 50_000,
+        "9" * 100_000,
+        "\n" * 200_000,
+        "é" * 50_000,
+        "1:" * 50_000,
+        "fe80:" * 50_000,
+        "a-" * 50_000,
+        "let x 1\n" * 5_000,
+        "pool p { server 10.0.0.1:80 }\n" * 5_000,
+        '"{{' * 30_000,
+    ],
+    ids=lambda text: text[:9].strip(),
+)
+def test_quick_end(tmp_path: Path, text: str) -> None:
+    """Repetition of any token costs linear time and gives few messages."""
+    path = write(tmp_path, "language 1\n" + text + "\n")
+    start = time.monotonic()
+    found = codes_of(path)
+    assert time.monotonic() - start < 20
+    assert found
+    assert len(found) <= limits.ERRORS + 10
+
+
+def test_chains_of_everything(tmp_path: Path) -> None:
+    """Deep includes end with a message."""
+    for n in range(limits.NESTING + 2):
+        (tmp_path / f"f{n}.tvs").write_text(f'include "f{n + 1}.tvs"\n')
+    path = write(tmp_path, 'language 1\ninclude "f0.tvs"\n')
+    assert "TVS0006" in codes_of(path)
+
+
+def test_messages_are_values() -> None:
+    """Two equal messages are one."""
+    from tvsc.diag import codes, in_source_order
+
+    one = Diagnostic(codes.SYNTAX, "x")
+    assert in_source_order([one, Diagnostic(codes.SYNTAX, "x")]) == [one]
