@@ -181,6 +181,8 @@ static int start(struct tvs_host *host, struct tvs_host_port *port)
                   rte_strerror(-error));
         return error;
     }
+    if (rte_is_zero_ether_addr(&mac)) /* rings and captures have none; the kernel wants one */
+        rte_eth_random_addr(mac.addr_bytes);
     memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
     rte_eth_dev_set_link_up(port->dpdk_id); /* many drivers lack it: start brought it up */
     /* the node's own multicast (BGP needs none, BFD and ARP none) stays the driver's business */

@@ -40,9 +40,12 @@ int tvs_steering_start(struct tvs_host *host)
         if (error < 0)
             return error;
         port->steering_verified = true;
-        tvs_info("port %s: steering %s by %s, %u rules, RETA of %u, read back and equal",
-                 port->config->name, mode_name(steering->mode), ops->name,
-                 steering->mode == TVS_STEER_FDIR ? steering->n_rules : 0, steering->reta_size);
+        if (steering->mode == TVS_STEER_SOFTWARE)
+            tvs_info("port %s: steering software by %s", port->config->name, ops->name);
+        else
+            tvs_info("port %s: steering %s by %s, %u rules, RETA of %u, read back and equal",
+                     port->config->name, mode_name(steering->mode), ops->name, steering->n_rules,
+                     steering->reta_size);
     }
     return 0;
 }
