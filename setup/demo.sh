@@ -20,4 +20,4 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 .venv/bin/tvsc compile "$site" -o "$out"
-.venv/bin/tvsc lab run "$site"
+.venv/bin/tvsc lab run "$site" --out "$out"
