@@ -1,16 +1,14 @@
 """Counters that must add up: what clients sent, what the switch's links carried, what the workers
 did with it.
 
-Two snapshots, before and after the traffic; the difference is judged. A snapshot is taken when
-nothing is under way: it is repeated until the links stood still while the daemons were asked, so
-that the equations are exact in spite of BGP, BFD and health checks beside the traffic.
+Two snapshots, before and after the traffic; the difference is judged. A node's part is taken when
+nothing is under way on its link: it is repeated until the link stood still while the daemon was
+asked, so that the equations are exact in spite of BGP, BFD and health checks beside the traffic.
 """
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, TypeAdapter
 
 from tvsc.lab import namespace, tvsd
 from tvsc.lab.errors import LabError
@@ -20,24 +18,9 @@ from tvsc.lab.topology import LabNode, Topology
 from tvsc.lab.tvsd import Tally
 
 ATTEMPTS = 40
-PAUSE_S = 0.05
+PAUSE_S = 0.01
 
 
-class _Direction(BaseModel):
-    packets: int
-
-
-class _Stats(BaseModel):
-    rx: _Direction
-    tx: _Direction
-
-
-class _Link(BaseModel):
-    ifname: str
-    stats64: _Stats
-
-
-_LINKS = TypeAdapter(list[_Link])
 Links = dict[str, tuple[int, int]]  # link -> packets (sent to the node, received from it)
 
 
@@ -52,17 +35,27 @@ class Snapshot:
 
 
 def snapshot(topology: Topology, run: RunDirectory) -> Snapshot:
-    """A consistent view; LabError when the lab never stands still."""
-    before = _links(topology)
+    """A consistent view; LabError when a node's link never stands still."""
+    nodes: dict[str, Tally] = {}
+    links: Links = {}
+    for node in topology.nodes:
+        nodes[node.name], carried = _still(topology, run, node)
+        links |= carried
+    client_out, client_in = namespace.inside(topology.client, _ip_packets)
+    return Snapshot(nodes, links, client_out, client_in)
+
+
+def _still(topology: Topology, run: RunDirectory, node: LabNode) -> tuple[Tally, Links]:
+    ours = {link.link for link in node.links}
+    before = _links(topology, ours)
     for _ in range(ATTEMPTS):
-        nodes = {node.name: tvsd.tally(run, node.name) for node in topology.nodes}
-        after = _links(topology)
+        tally = tvsd.tally(run, node.name)
+        after = _links(topology, ours)
         if before == after:
-            client_out, client_in = namespace.inside(topology.client, _ip_packets)
-            return Snapshot(nodes, after, client_out, client_in)
+            return tally, after
         before = after
         time.sleep(PAUSE_S)
-    raise LabError("the lab's links never stand still for a moment: cannot compare counters")
+    raise LabError(f"the link of {node.name} never stands still: cannot compare counters")
 
 
 def judge(topology: Topology, before: Snapshot, after: Snapshot, connections: int) -> Counters:
@@ -135,15 +128,16 @@ def _carried(node: LabNode, before: Links, after: Links) -> tuple[int, int]:
     )
 
 
-def _links(topology: Topology) -> Links:
-    """The switch's counters of the nodes' links."""
-    text = namespace.run_ip(["-n", topology.switch, "-j", "-s", "link", "show"])
-    ours = {link.link for node in topology.nodes for link in node.links}
-    return {
-        link.ifname: (link.stats64.tx.packets, link.stats64.rx.packets)
-        for link in _LINKS.validate_json(text)
-        if link.ifname in ours
-    }
+def _links(topology: Topology, names: set[str]) -> Links:
+    """The switch's counters of links, from /proc/net/dev of its namespace."""
+
+    def read() -> Links:
+        lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
+        rows = (line.partition(":") for line in lines[2:])
+        fields = {name.strip(): values.split() for name, _, values in rows}
+        return {name: (int(fields[name][9]), int(fields[name][1])) for name in names}
+
+    return namespace.inside(topology.switch, read)
 
 
 def _ip_packets() -> tuple[int, int]:

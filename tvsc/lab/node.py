@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tvsc.lab import namespace, switch
+from tvsc.lab import namespace, switch, tvsd
 from tvsc.lab.process import Child, spawn
 from tvsc.lab.state import RunDirectory
 from tvsc.lab.topology import LabNode, Topology
@@ -49,7 +49,7 @@ class Attachment:
 
 def control_socket(run: RunDirectory, node: str) -> Path:
     """Where the node's daemon answers."""
-    return run.path / "nodes" / node / "tvsd.sock"
+    return run.path / "nodes" / node / tvsd.SOCKET
 
 
 def make(node: LabNode, files: NodeFiles) -> None:

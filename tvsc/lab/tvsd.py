@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel, ValidationError
+
+from tvsc.lab.errors import LabError
 from tvsc.lab.state import RunDirectory
+
+SOCKET = "tvsd.sock"
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,57 @@ class Tally:
         )
 
 
+class _Path(BaseModel):
+    frames: int
+    tx_request: int
+    tx_reply: int
+    tx_local: int
+    kernel: int
+    handover: int
+    sessions_opened: int
+
+
+class _Host(BaseModel):
+    rx_packets: list[int]
+    tx_packets: list[int]
+
+
+class _Worker(BaseModel):
+    counters: _Path
+    host: _Host
+    drops: dict[str, int]
+
+
+class _Counters(BaseModel):
+    workers: list[_Worker]
+
+
 def tally(run: RunDirectory, node: str) -> Tally:
-    """The node's counters now."""
-    raise NotImplementedError(f"{run.lab} {node}")
+    """The node's counters now; LabError when its daemon does not answer."""
+    path = run.path / "nodes" / node / SOCKET
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PATIENCE_S)
+            connection.connect(str(path))
+            connection.sendall(b"counters\n")
+            with connection.makefile("rb") as stream:
+                answer = _Counters.model_validate_json(stream.readline())
+    except (OSError, ValidationError) as error:
+        raise LabError(f"tvsd of {node} does not tell its counters", detail=str(error)) from None
+    return Tally.sum(_of_worker(worker) for worker in answer.workers)
+
+
+def _of_worker(worker: _Worker) -> Tally:
+    path = worker.counters
+    return Tally(
+        frames=path.frames,
+        tx_request=path.tx_request,
+        tx_reply=path.tx_reply,
+        tx_local=path.tx_local,
+        kernel=path.kernel,
+        handover=path.handover,
+        sessions=path.sessions_opened,
+        nic_rx=sum(worker.host.rx_packets),
+        nic_tx=sum(worker.host.tx_packets),
+        drops=worker.drops,
+    )
