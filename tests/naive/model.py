@@ -1,0 +1,463 @@
+"""One worker and one node of the load balancer, the plain way.
+
+A frame goes in, a `Verdict` comes out. Sessions are a dictionary, local ports a list of which the
+oldest free one is taken, checksums are computed anew over whole packets.
+"""
+
+import struct
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from tests.naive import nic, tcp
+from tests.naive.site import Pool, Service, Site
+from tests.naive.wire import (
+    ACK,
+    ETH,
+    FIN,
+    ICMP,
+    RST,
+    SYN,
+    TCP,
+    UDP,
+    Packet,
+    carried_over,
+    checksum,
+    l4_checksum,
+    long,
+    rebuilt,
+    with_ip_checksum,
+    word,
+)
+
+MAX_FRAME = 0xFFFF
+
+
+@dataclass(frozen=True)
+class Verdict:
+    what: str  # tx, kernel, handover, drop
+    arg: int | str = 0  # port, worker, reason
+    frame: bytes = b""
+
+
+class Dropped(Exception):  # noqa: N818
+    """Carries the reason."""
+
+
+@dataclass
+class Session:
+    client: tuple[int, int]
+    vip: tuple[int, int]
+    local: tuple[int, int]
+    server: tuple[int, int]
+    proto: int
+    service: int
+    pool: int
+    backend: int
+    state: str
+    opened: int
+    expires: int = 0
+
+    @property
+    def key(self) -> tuple[int, int, int, int, int]:
+        return (*self.client, *self.vip, self.proto)
+
+
+@dataclass
+class Backend:
+    address: int
+    port: int
+    weight: int
+    state: str  # up, down, drain
+
+
+def schedule_ring(pool: Pool, backends: list[Backend]) -> list[int]:
+    """One period: server i's k-th appearance at (k + 1/2) / weight, ties in order of the list."""
+    weights = [b.weight if b.state == "up" else 0 for b in backends]
+    if pool.scheduler == "rr":
+        weights = [min(weight, 1) for weight in weights]
+    shared = 0
+    for weight in weights:
+        shared = _gcd(shared, weight)
+    places = [
+        (Fraction(2 * k + 1, 2 * (weight // shared)), number)
+        for number, weight in enumerate(weights)
+        for k in range(weight // shared if shared else 0)
+    ]
+    return [number for _, number in sorted(places)]
+
+
+def _gcd(a: int, b: int) -> int:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+@dataclass
+class Shared:
+    """What all workers of a node see."""
+
+    site: Site
+    backends: list[list[Backend]]
+    neighbour_found: list[bool]
+    removed: set[int] = field(default_factory=set)
+    now: int = 0
+
+    def ring(self, pool: int) -> list[int]:
+        return schedule_ring(self.site.pools[pool], self.backends[pool])
+
+
+class Worker:
+    def __init__(self, index: int, shared: Shared) -> None:
+        self.index = index
+        self.shared = shared
+        self.site = shared.site
+        self.by_client: dict[tuple[int, int, int, int, int], Session] = {}
+        self.by_local: dict[tuple[int, int], Session] = {}
+        lips = self.site.lips_of(index)
+        ports = range(self.site.port_first, self.site.port_last + 1)
+        self.free = deque((lip, port) for port in ports for lip in lips)
+        self.positions: dict[int, int] = {}
+        self.counters: Counter[str] = Counter()
+
+    # -- one frame
+
+    def take(self, frame: bytes, handed: bool) -> Verdict:
+        self.counters["frames"] += 1
+        self.counters["frames_handed"] += handed
+        self.counters["bytes"] += min(len(frame), MAX_FRAME)
+        try:
+            verdict = self.decide(frame, handed)
+        except Dropped as dropped:
+            verdict = Verdict("drop", str(dropped))
+        if verdict.what == "drop":
+            self.counters[f"drop_{verdict.arg}"] += 1
+        elif verdict.what == "tx":
+            self.counters["tx_bytes"] += len(verdict.frame)
+        else:
+            self.counters[verdict.what] += 1
+        return verdict
+
+    def decide(self, frame: bytes, handed: bool) -> Verdict:
+        if len(frame) > MAX_FRAME:
+            raise Dropped("not_contiguous")
+        if len(frame) < ETH:
+            raise Dropped("truncated")
+        if frame[0] & 1 or word(frame, 12) != 0x0800:
+            return Verdict("kernel", 0, frame)
+        packet = self.checked(frame)
+        offset = packet.destination - self.site.lip_base
+        if 0 <= offset < self.site.lip_count:
+            return self.to_local(packet, handed)
+        return self.to_others(packet, handed)
+
+    @staticmethod
+    def checked(frame: bytes) -> Packet:
+        ip = frame[ETH:]
+        if len(ip) < 20:
+            raise Dropped("truncated")
+        header, total = (ip[0] & 15) * 4, word(ip, 2)
+        if ip[0] >> 4 != 4 or header < 20 or total < header:
+            raise Dropped("bad_ip_header")
+        if total > len(ip):
+            raise Dropped("truncated")
+        if checksum(ip[:header]) != 0:
+            raise Dropped("bad_ip_checksum")
+        return Packet(frame)
+
+    @staticmethod
+    def check_l4(packet: Packet) -> None:
+        payload = packet.payload
+        if packet.proto == TCP and (
+            len(payload) < 20 or not 20 <= (payload[12] >> 4) * 4 <= len(payload)
+        ):
+            raise Dropped("bad_l4_header")
+        if packet.proto == UDP and (len(payload) < 8 or not 8 <= word(payload, 4) <= len(payload)):
+            raise Dropped("bad_l4_header")
+
+    # -- to a local IP: replies of servers
+
+    def to_local(self, packet: Packet, handed: bool) -> Verdict:
+        lip = self.site.lips.get(packet.destination)
+        if lip is None:
+            raise Dropped("lip_unknown")
+        if lip.slot is None:
+            raise Dropped("lip_of_peer")
+        if lip.worker != self.index and not handed:
+            return Verdict("handover", lip.worker, packet.frame)
+        if packet.is_fragment:
+            raise Dropped("fragment")
+        if packet.proto not in (TCP, UDP):
+            return self.answer(packet)
+        self.check_l4(packet)
+        session = self.by_local.get((packet.destination, packet.destination_port))
+        if session is None or session.proto != packet.proto:
+            raise Dropped("reply_no_session")
+        if session.server != (packet.source, packet.source_port):
+            raise Dropped("reply_foreign")
+        if session.service in self.shared.removed:
+            raise Dropped("service_removed")
+        if packet.ttl <= 1:
+            raise Dropped("ttl_exceeded")
+        self.note(session, tcp.REPLY, packet)
+        return self.send(packet, "tx_reply", session.vip, session.client)
+
+    # -- to a VIP, or not for the load balancer at all
+
+    def to_others(self, packet: Packet, handed: bool) -> Verdict:
+        is_vip = packet.destination in self.site.vips
+        if not is_vip:
+            return Verdict("kernel", 0, packet.frame)
+        if packet.is_fragment:
+            raise Dropped("fragment")
+        if packet.proto not in (TCP, UDP):
+            return self.answer(packet)
+        self.check_l4(packet)
+        if self.site.steering == "software" and not handed:
+            owner = nic.rss_worker(
+                self.site, packet.frame[ETH + 12 : ETH + 20] + packet.payload[:4]
+            )
+            if owner != self.index:
+                return Verdict("handover", owner, packet.frame)
+        client = (packet.source, packet.source_port)
+        vip = (packet.destination, packet.destination_port)
+        session = self.by_client.get((*client, *vip, packet.proto))
+        if session is None:
+            return self.first(packet)
+        return self.request(packet, session)
+
+    def request(self, packet: Packet, session: Session) -> Verdict:
+        if session.service in self.shared.removed:
+            raise Dropped("service_removed")
+        if packet.ttl <= 1:
+            raise Dropped("ttl_exceeded")
+        pool = self.site.pools[session.pool]
+        backend = self.shared.backends[session.pool][session.backend]
+        if pool.on_down == "reset" and backend.state == "down":
+            return self.server_is_down(packet, session)
+        if (
+            packet.proto == TCP
+            and session.state in tcp.REPLACED_BY_SYN
+            and tcp.pure_syn(packet.tcp_flags)
+        ):
+            self.close(session, "sessions_replaced")
+            return self.first(packet)
+        self.note(session, tcp.REQUEST, packet)
+        return self.send(packet, "tx_request", session.local, session.server)
+
+    def first(self, packet: Packet) -> Verdict:
+        number = self.site.service(packet.destination, packet.destination_port, packet.proto)
+        if number is None:
+            raise Dropped("vip_no_listener")
+        service = self.site.services[number]
+        if packet.proto == TCP and not tcp.pure_syn(packet.tcp_flags):
+            raise Dropped("tcp_no_session")
+        self.check_source(packet)
+        if packet.ttl <= 1:
+            raise Dropped("ttl_exceeded")
+        if len(self.by_client) >= self.site.sessions_per_worker:
+            raise Dropped("session_limit")
+        ring = self.shared.ring(service.pool)
+        if not ring:
+            raise Dropped("no_backend")
+        if not self.free:
+            raise Dropped("no_local_port")
+        position = self.position(service.pool, len(ring))
+        chosen = ring[position]
+        backend = self.shared.backends[service.pool][chosen]
+        if not self.shared.neighbour_found[self.site.nexthop(backend.address)]:
+            raise Dropped("no_route")
+        self.positions[service.pool] = (position + 1) % len(ring)
+        session = self.open(packet, number, chosen, service, backend)
+        return self.send(packet, "tx_request", session.local, session.server)
+
+    def position(self, pool: int, length: int) -> int:
+        start = self.index * length // self.site.n_workers
+        return self.positions.get(pool, start) % length
+
+    def open(
+        self, packet: Packet, number: int, chosen: int, service: Service, backend: Backend
+    ) -> Session:
+        session = Session(
+            client=(packet.source, packet.source_port),
+            vip=(packet.destination, packet.destination_port),
+            local=self.free.popleft(),
+            server=(backend.address, backend.port),
+            proto=packet.proto,
+            service=number,
+            pool=service.pool,
+            backend=chosen,
+            state="syn" if packet.proto == TCP else "udp",
+            opened=self.shared.now,
+        )
+        session.expires = self.shared.now + service.timeouts[session.state]
+        self.by_client[session.key] = session
+        self.by_local[session.local] = session
+        self.counters["sessions_opened"] += 1
+        return session
+
+    @staticmethod
+    def check_source(packet: Packet) -> None:
+        first = packet.source >> 24
+        if first in (0, 127) or first >= 224 or packet.source == packet.destination:
+            raise Dropped("martian_source")
+
+    def server_is_down(self, packet: Packet, session: Session) -> Verdict:
+        self.close(session, "sessions_reset")
+        if packet.proto == UDP or tcp.pure_syn(packet.tcp_flags):
+            return self.first(packet)
+        if packet.tcp_flags & RST:
+            raise Dropped("backend_down")
+        return self.reset(packet)
+
+    # -- sessions
+
+    def note(self, session: Session, direction: str, packet: Packet) -> None:
+        if session.proto == TCP:
+            session.state = tcp.after(session.state, direction, packet.tcp_flags)
+        timeouts = self.site.services[session.service].timeouts
+        session.expires = self.shared.now + timeouts[session.state]
+
+    def close(self, session: Session, counter: str) -> None:
+        del self.by_client[session.key]
+        del self.by_local[session.local]
+        self.free.append(session.local)
+        self.counters[counter] += 1
+
+    def sweep(self) -> int:
+        """Frees what has expired, in order of (slot, port)."""
+        slots = {lip: slot for slot, lip in enumerate(self.site.lips_of(self.index))}
+        late = [session for session in self.by_local.values() if session.expires <= self.shared.now]
+        for session in sorted(late, key=lambda s: (slots[s.local[0]], s.local[1])):
+            self.close(session, "sessions_expired")
+        return len(late)
+
+    # -- what is sent
+
+    def l2_to(self, destination: int) -> tuple[int, bytes]:
+        port = self.site.nexthop(destination)
+        if not self.shared.neighbour_found[port]:
+            raise Dropped("no_route")
+        return port, self.site.l2(port)
+
+    def send(
+        self, packet: Packet, counter: str, source: tuple[int, int], destination: tuple[int, int]
+    ) -> Verdict:
+        port, l2 = self.l2_to(destination[0])
+        self.counters[counter] += 1
+        return Verdict("tx", port, rebuilt(packet, l2, packet.ttl - 1, source, destination))
+
+    def answer(self, packet: Packet) -> Verdict:
+        """Anything but TCP and UDP to an address of ours: echo is answered."""
+        if packet.proto != ICMP:
+            raise Dropped("vip_protocol")
+        old = packet.payload
+        if len(old) < 8:
+            raise Dropped("bad_l4_header")
+        if old[:2] != b"\x08\x00":
+            raise Dropped("icmp_unsupported")
+        self.check_source(packet)
+        port, l2 = self.l2_to(packet.source)
+        header = packet.frame[ETH : ETH + packet.header_bytes]
+        header = header[:8] + b"\x40" + header[9:12] + header[16:20] + header[12:16] + header[20:]
+        new = b"\x00" + old[1:]
+        should_have_been = l4_checksum(0, 0, ICMP, old)
+        should_be = l4_checksum(0, 0, ICMP, new)
+        value = carried_over(word(old, 2), should_have_been, should_be)
+        new = new[:2] + value.to_bytes(2, "big") + new[4:]
+        self.counters["tx_local"] += 1
+        return Verdict("tx", port, l2 + with_ip_checksum(header) + new + packet.trailer)
+
+    def reset(self, packet: Packet) -> Verdict:
+        """An RST to the client in the name of its server."""
+        segment = packet.payload
+        flags = packet.tcp_flags
+        sequence, acknowledged, answer_flags = 0, 0, RST
+        if flags & ACK:
+            sequence = long(segment, 8)
+        else:
+            data = len(segment) - (segment[12] >> 4) * 4
+            covered = data + bool(flags & SYN) + bool(flags & FIN)
+            acknowledged = (long(segment, 4) + covered) & 0xFFFFFFFF
+            answer_flags = RST | ACK
+        port, l2 = self.l2_to(packet.source)
+        addresses = (packet.destination, packet.source)
+        header = struct.pack(">BBHHHBBHII", 0x45, 0, 40, 0, 0x4000, 64, TCP, 0, *addresses)
+        new = struct.pack(
+            ">HHIIBBHHH",
+            packet.destination_port,
+            packet.source_port,
+            sequence,
+            acknowledged,
+            5 << 4,
+            answer_flags,
+            0,
+            0,
+            0,
+        )
+        value = l4_checksum(*addresses, TCP, new)
+        new = new[:16] + value.to_bytes(2, "big") + new[18:]
+        self.counters["tx_local"] += 1
+        return Verdict("tx", port, l2 + with_ip_checksum(header) + new)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a packet, and who saw it."""
+
+    verdict: Verdict
+    rx_worker: int
+    worker: int
+
+
+class Node:
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        backends = [
+            [
+                Backend(s.address, s.port, s.weight, "drain" if s.drain else "up")
+                for s in pool.servers
+            ]
+            for pool in site.pools
+        ]
+        self.shared = Shared(site, backends, [True] * len(site.ports))
+        self.workers = [Worker(index, self.shared) for index in range(site.n_workers)]
+
+    def set_tick(self, tick: int) -> None:
+        self.shared.now = tick
+
+    def set_backend(self, pool: int, index: int, state: str, weight: int) -> None:
+        self.shared.backends[pool][index].state = state
+        self.shared.backends[pool][index].weight = weight
+
+    def set_nexthop(self, port: int, found: bool) -> None:
+        self.shared.neighbour_found[port] = found
+
+    def sweep(self, worker: int) -> int:
+        return self.workers[worker].sweep()
+
+    def run(self, frames: list[tuple[bytes, int | None]]) -> list[Result]:
+        """Each worker takes the frames of its queue, then those that others handed to it."""
+        steered = [
+            (frame, self.rx_worker(frame) if worker is None else worker) for frame, worker in frames
+        ]
+        results: dict[int, Result] = {}
+        pending: list[tuple[int, int]] = []
+        for worker in self.workers:
+            for number, (frame, rx_worker) in enumerate(steered):
+                if rx_worker != worker.index:
+                    continue
+                verdict = worker.take(frame, handed=False)
+                if verdict.what == "handover":
+                    assert isinstance(verdict.arg, int)
+                    pending.append((verdict.arg, number))
+                else:
+                    results[number] = Result(verdict, rx_worker, worker.index)
+        for owner, number in sorted(pending, key=lambda p: p[0]):
+            frame, rx_worker = steered[number]
+            verdict = self.workers[owner].take(frame, handed=True)
+            results[number] = Result(verdict, rx_worker, owner)
+        return [results[number] for number in range(len(frames))]
+
+    def rx_worker(self, frame: bytes) -> int:
+        return 0 if self.site.steering == "software" else nic.steer(self.site, frame)

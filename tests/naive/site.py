@@ -1,0 +1,109 @@
+"""What the naive model knows of a site: plain numbers, addresses as integers in host order."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+DEFAULT_GATEWAY_MAC = bytes.fromhex("020000000001")
+
+
+def ip(text: str) -> int:
+    return int(IPv4Address(text))
+
+
+@dataclass(frozen=True)
+class Port:
+    address: int
+    prefix_len: int
+    gateway_mac: bytes = DEFAULT_GATEWAY_MAC
+
+    def has(self, address: int) -> bool:
+        return (address ^ self.address) >> (32 - self.prefix_len) == 0
+
+
+@dataclass(frozen=True)
+class Lip:
+    """An address of the local-IP range that some worker of some node owns."""
+
+    worker: int
+    slot: int | None  # of the worker's records; None: its sessions are not on this node
+
+
+@dataclass(frozen=True)
+class Server:
+    address: int
+    port: int
+    weight: int
+    drain: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    name: str
+    servers: tuple[Server, ...]
+    scheduler: str  # wrr, rr
+    on_down: str  # keep, reset
+
+
+@dataclass(frozen=True)
+class Service:
+    vip: int
+    port: int
+    proto: int
+    pool: int
+    timeouts: dict[str, int]  # ticks, by state
+
+
+@dataclass(frozen=True)
+class Rule:
+    address: int
+    mask: int
+    worker: int
+    proto: int = 0
+
+
+@dataclass(frozen=True)
+class Site:
+    n_workers: int
+    steering: str  # fdir, software
+    rss_key: bytes
+    reta: tuple[int, ...]
+    rules: tuple[Rule, ...]
+    ports: tuple[Port, ...]
+    lip_base: int
+    lip_count: int
+    lips: dict[int, Lip]
+    services: tuple[Service, ...]
+    pools: tuple[Pool, ...]
+    sessions_per_worker: int
+    port_first: int
+    port_last: int
+
+    @property
+    def vips(self) -> frozenset[int]:
+        return frozenset(service.vip for service in self.services)
+
+    def service(self, vip: int, port: int, proto: int) -> int | None:
+        for number, service in enumerate(self.services):
+            if (service.vip, service.port, service.proto) == (vip, port, proto):
+                return number
+        return None
+
+    def lips_of(self, worker: int) -> list[int]:
+        """Addresses in order of slot."""
+        own = [
+            (lip.slot, address)
+            for address, lip in self.lips.items()
+            if lip.worker == worker and lip.slot is not None
+        ]
+        return [address for _, address in sorted(own)]
+
+    def nexthop(self, destination: int) -> int:
+        """The port a packet leaves through."""
+        for number, port in enumerate(self.ports):
+            if port.has(destination):
+                return number
+        return 0
+
+    def l2(self, port: int) -> bytes:
+        own = b"\x02tvs\x00" + bytes([port])
+        return self.ports[port].gateway_mac + own + b"\x08\x00"
