@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the bench share: options, one flow, the device in memory. */
+#ifndef TVS_BENCH_H
+#define TVS_BENCH_H
+
+#include "adapters/node.h"
+
+enum {
+    BENCH_STRIDE = 2240, /* from frame to frame: an mbuf of 2 KB and its header */
+    BENCH_FRAME_AT = 128,
+    BENCH_MIN_FRAME = 60,
+    BENCH_MAX_FRAME = 1514,
+    BENCH_MAX_REPEATS = 1001,
+};
+
+enum bench_direction {
+    BENCH_REQUEST, /* client -> server of an established session */
+    BENCH_REPLY,   /* server -> client */
+    BENCH_NEW,     /* first packets: schedule, port, insert, rewrite */
+    BENCH_CLOSE,   /* TCP: the client's FIN */
+    BENCH_REFUSED, /* first packets to a worker whose sessions are all in use */
+    BENCH_SWEEP,   /* per record visited: housekeeping, not packets */
+    BENCH_N_DIRECTIONS
+};
+
+enum bench_pattern { BENCH_UNIFORM, BENCH_ZIPF, BENCH_ONE };
+
+/* Who handles the packets of a run. The first is what is measured, the others what it is measured with. */
+enum bench_subject {
+    BENCH_SITE,    /* the generation */
+    BENCH_GENERIC, /* the same code with every decision taken at run time */
+    BENCH_TOUCH,   /* each packet read and rewritten, nothing looked up */
+    BENCH_HASH,    /* DPDK's rte_hash in place of the forward table */
+    BENCH_N_SUBJECTS
+};
+
+/* A session as its two ends see it; network order. */
+struct bench_flow {
+    uint32_t client_be, local_be, server_be;
+    uint16_t client_port_be, local_port_be, server_port_be;
+};
+
+struct bench_options {
+    const char *generation;
+    const char *generic; /* NULL: none */
+    uint8_t proto;
+    uint32_t n_packets; /* in the pool */
+    uint32_t burst;
+    uint32_t frame_bytes;
+    uint32_t repeats;
+    uint32_t packets_per_tick;
+    uint64_t seed;
+    bool floors;
+    bool json;
+};
+
+/* Zeroed memory on the largest pages there are; `*kind` tells which. NULL: none. */
+void *bench_memory(size_t bytes, const char **kind);
+void bench_memory_free(void *memory, size_t bytes);
+
+#endif
