@@ -68,9 +68,16 @@ size_t tvs_worker_bytes(const struct tvs_worker_config *config)
 /* Interleaved over local IPs, so that neighbours in the queue spread over addresses first. */
 static void fill_free_ring(struct tvs_worker *worker, const struct tvs_worker_config *config)
 {
-    for (uint32_t port = config->port_first; port <= config->port_last; port++)
+    uint32_t n_ports = (uint32_t)config->port_last - config->port_first + 1;
+    uint32_t start =
+        config->port_start > config->port_first ? config->port_start : config->port_first;
+
+    for (uint32_t i = 0; i < n_ports; i++) {
+        uint32_t port = config->port_first + (start - config->port_first + i) % n_ports;
+
         for (uint32_t slot = 0; slot < config->n_slots; slot++)
             tvs_free_put(&worker->free, slot << 16 | port);
+    }
 }
 
 static void fill_toeplitz(uint32_t (*table)[256], const uint8_t *key)

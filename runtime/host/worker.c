@@ -66,6 +66,20 @@ uint64_t tvs_workers_bytes(const struct tvs_generation *generation)
     return sum;
 }
 
+/*
+ * Servers hold connections of the last run in TIME_WAIT: a daemon that began with the same ports each
+ * time would meet them, and they refuse what looks older than what they have seen.
+ */
+static uint16_t draw_port(const struct tvs_worker_config *config)
+{
+    uint32_t draw = 0;
+
+    if (getrandom(&draw, sizeof draw, 0) != sizeof draw)
+        draw = (uint32_t)rte_rdtsc();
+    return (uint16_t)(config->port_first +
+                      draw % ((uint32_t)config->port_last - config->port_first + 1));
+}
+
 static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_key[2])
 {
     struct tvs_host_worker *worker = &host->workers[index];
@@ -85,6 +99,7 @@ static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_
         return -errno;
     config.hash_key[0] = hash_key[0];
     config.hash_key[1] = hash_key[1];
+    config.port_start = draw_port(&config);
     memory = rte_zmalloc_socket("worker", bytes, TVS_CACHE_LINE, worker->socket);
     worker->inbox =
         rte_zmalloc_socket("inbox", sizeof *worker->inbox, TVS_CACHE_LINE, worker->socket);

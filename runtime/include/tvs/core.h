@@ -16,6 +16,7 @@ struct tvs_worker_config {
     uint32_t n_buckets;          /* power of two */
     uint32_t max_sessions;
     uint16_t port_first, port_last; /* inclusive */
+    uint16_t port_start;            /* the first to be handed out; 0: port_first */
     uint32_t max_pools;
     uint32_t max_backends;
     uint16_t n_workers;
