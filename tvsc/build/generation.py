@@ -1,6 +1,6 @@
 """Generated sources -> generation.so, one shared module per node in one meson project.
 
-The project lives in OUT/.tvsc/build/BASE, where BASE names the runtime, the templates and the
+The project lives in OUT/.tvsc/build/HASH, where HASH covers the runtime, the templates and the
 compiler: with another of them the build starts anew. Sources are rewritten only when their text
 changes, so ninja compiles what changed.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from tvsc.build.failure import failed
@@ -52,7 +53,7 @@ def build_generations(
     werror: bool = False,
 ) -> dict[str, Path]:
     """Builds every unit; node -> generation.so in the build directory. BuildError otherwise."""
-    root = build_root / base[:16]
+    root = build_root / sha256(f"{base}\n{compiler.cc}".encode()).hexdigest()[:16]
     for other in build_root.glob("*"):
         if other != root:
             shutil.rmtree(other, ignore_errors=True)
@@ -91,6 +92,6 @@ def build_generations(
             codes.BUILD_FAILED,
             "the generated sources do not compile",
             help="this is a fault of tvsc or of the compiler: please report it with the site file",
-            output=result.output,
+            output=result.complaint,
         )
     return {unit.node: build / f"{unit.node}.so" for unit in units}

@@ -86,7 +86,7 @@ def _build(final: Path, compiler: Compiler, jobs: int, progress: Progress, fd: i
             codes.BUILD_FAILED,
             "the host binary does not compile",
             help="--no-bundle leaves it out; the packages it needs are listed in setup/apt.txt",
-            output=result.output,
+            output=result.complaint,
         )
     for program in PROGRAMS:
         found = next((p for p in build.rglob(program) if p.is_file()), None)

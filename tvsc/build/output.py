@@ -29,7 +29,7 @@ STATE_VERSION = 1
 PARTS = ("bin", "nodes", "bundles")
 
 _OURS = ".tvsc"
-_LOCK_WAIT_S = 3.0
+_LOCK_WAIT_S = 5.0
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +21,25 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+_STEP_DONE = re.compile(r"^\[\d+/\d+\] ")
+_MOST_LINES = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """`output` is stdout and stderr in the order of writing."""
 
     status: int
     output: str
+
+    @property
+    def complaint(self) -> str:
+        """The output without the steps that went well, at most a screen of it."""
+        lines = [line for line in self.output.splitlines() if not _STEP_DONE.match(line)]
+        left_out = len(lines) - _MOST_LINES
+        if left_out > 0:
+            lines = [*lines[:_MOST_LINES], f"({left_out} more lines)"]
+        return "\n".join(lines)
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,133 @@
+"""What the machine lacks or refuses is said with a code and the Debian package that helps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.compile.sites import make_site, make_sources
+from tvsc.build import bird, toolchain
+from tvsc.build.failure import BuildError
+from tvsc.build.generation import Unit, build_generations
+from tvsc.build.process import Result, run
+from tvsc.build.progress import Progress
+from tvsc.codegen import render_c
+from tvsc.plan import NodePlan, plan_site
+
+
+@pytest.fixture
+def plan() -> NodePlan:
+    return plan_site(make_site(), make_sources()).nodes[0]
+
+
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildError) as caught:
+        toolchain.find_compiler()
+    diagnostic = caught.value.diagnostic
+    assert (diagnostic.code.id, diagnostic.message) == ("TVS0801", "no C compiler was found")
+    assert diagnostic.help and "apt install gcc" in diagnostic.help
+
+
+def test_cc_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -m64")
+    with pytest.raises(BuildError, match="CC is `no-such-compiler -m64`"):
+        toolchain.find_compiler()
+
+
+def test_cc_may_have_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "gcc -m64")
+    assert toolchain.find_compiler().argv == ("gcc", "-m64")
+
+
+def test_no_dpdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PKG_CONFIG_LIBDIR", str(tmp_path))
+    with pytest.raises(BuildError) as caught:
+        toolchain.library_versions()
+    diagnostic = caught.value.diagnostic
+    assert diagnostic.code.id == "TVS0802"
+    assert "DPDK" in diagnostic.message
+    assert diagnostic.help and "libdpdk-dev" in diagnostic.help
+
+
+def test_no_pkg_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildError) as caught:
+        toolchain.library_versions()
+    assert caught.value.diagnostic.code.id == "TVS0802"
+
+
+def test_no_bird(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_name: str, path: str = "") -> None:
+        return None
+
+    monkeypatch.setattr(shutil, "which", nothing)
+    with pytest.raises(BuildError) as caught:
+        toolchain.find_bird()
+    diagnostic = caught.value.diagnostic
+    assert diagnostic.code.id == "TVS0803"
+    assert diagnostic.help and "apt install bird2" in diagnostic.help
+
+
+def test_bird_refuses(monkeypatch: pytest.MonkeyPatch, plan: NodePlan, tmp_path: Path) -> None:
+    def broken(_plan: NodePlan, _secrets: str) -> str:
+        return "protocol nonsense {\n"
+
+    monkeypatch.setattr(bird, "render_bird", broken)
+    with pytest.raises(BuildError) as caught:
+        bird.check_bird(toolchain.find_bird(), plan, tmp_path)
+    assert caught.value.diagnostic.code.id == "TVS0805"
+    assert "syntax error" in caught.value.output
+
+
+@pytest.mark.slow
+def test_sources_that_do_not_compile(plan: NodePlan, tmp_path: Path) -> None:
+    sources = render_c(plan)
+    broken = {**sources, "path.c": sources["path.c"] + "\n#error broken on purpose\n"}
+    unit = Unit("n", "x86-64-v2", broken)
+    compiler = toolchain.find_compiler()
+    with pytest.raises(BuildError) as caught:
+        build_generations([unit], tmp_path, "base", compiler, 2, Progress(quiet=True))
+    assert caught.value.diagnostic.code.id == "TVS0804"
+    assert "broken on purpose" in caught.value.output
+    assert "[1/" not in caught.value.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_both_compilers_build_it(
+    monkeypatch: pytest.MonkeyPatch, plan: NodePlan, tmp_path: Path, compiler: str
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    made = build_generations(
+        [Unit("n", "x86-64-v2", render_c(plan))],
+        tmp_path,
+        "base",
+        toolchain.find_compiler(),
+        2,
+        Progress(quiet=True),
+        werror=True,
+    )
+    assert made["n"].read_bytes()[:4] == b"\x7fELF"
+
+
+def test_run_kills_what_it_started_when_interrupted(tmp_path: Path) -> None:
+    """An exception in the reader of its output ends the whole group."""
+    late = tmp_path / "late"
+
+    def stop(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", f"(sleep 1; touch {late}) & echo started; wait"], on_line=stop)
+    run(["sleep", "1.3"])
+    assert not late.exists()
+
+
+def test_complaint_leaves_out_what_went_well() -> None:
+    lines = ["[1/3] cc a.c", "FAILED: b.o", "b.c:1: error: no", "[2/3] cc c.c"]
+    assert Result(1, "\n".join(lines)).complaint == "FAILED: b.o\nb.c:1: error: no"
+    assert Result(1, "x\n" * 100).complaint.endswith("(40 more lines)")
