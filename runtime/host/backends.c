@@ -230,7 +230,7 @@ static struct pool *pool_get(struct tvs_backends *backends, const char *name, un
 }
 
 static int64_t backend_get(struct tvs_backends *backends, unsigned pool,
-                           const struct tvs_gen_backend *config, bool checked)
+                           const struct tvs_gen_backend *config, bool checked, uint64_t now_ms)
 {
     int64_t found =
         tvs_backends_map_find(&backends->map, (uint16_t)pool, config->address, config->port);
@@ -250,6 +250,7 @@ static int64_t backend_get(struct tvs_backends *backends, unsigned pool,
         .drain_site = config->drain,
         .weight = config->weight,
         .weight_site = config->weight,
+        .since_ms = now_ms,
     };
     backends->table[id] = (struct tvs_backend){.addr_be = htonl(config->address),
                                                .port_be = htons(config->port),
@@ -280,9 +281,10 @@ static void backend_configure(struct tvs_backend_info *info, const struct tvs_ge
 }
 
 /* Ids and room for everything, so that the second pass cannot fail half-way. */
-static int members_reserve(struct tvs_backends *backends, const struct tvs_gen_pool *config,
+static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *config,
                            uint32_t **members, unsigned *index)
 {
+    struct tvs_backends *backends = host->backends;
     struct pool *pool = pool_get(backends, config->name, index);
     uint32_t *weight = backends->scratch, any = 0;
 
@@ -293,7 +295,7 @@ static int members_reserve(struct tvs_backends *backends, const struct tvs_gen_p
         return -ENOMEM;
     for (uint32_t i = 0; i < config->n_backends; i++) {
         int64_t id = backend_get(backends, *index, &config->backends[i],
-                                 config->check.kind != TVS_CHECK_NONE);
+                                 config->check.kind != TVS_CHECK_NONE, tvs_loop_now_ms(host->loop));
 
         if (id < 0)
             return (int)id;
@@ -333,7 +335,7 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
     int err = members && index ? 0 : -ENOMEM;
 
     for (unsigned i = 0; i < generation->n_pools && !err; i++)
-        err = members_reserve(backends, &generation->pools[i], &members[i], &index[i]);
+        err = members_reserve(host, &generation->pools[i], &members[i], &index[i]);
     if (err) {
         tvs_error("pools: the generation does not fit: %s", strerror(-err));
         for (unsigned i = 0; members && i < generation->n_pools; i++)

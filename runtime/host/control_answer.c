@@ -65,10 +65,12 @@ static json_t *change_backend(struct tvs_host *host, const struct tvs_request *r
     else if (tvs_backends_weight(host, (uint32_t)id, request->weight) == -E2BIG)
         return error("with this weight the pool's schedule would be too long: "
                      "use weights with a common divisor");
-    tvs_info("pool %s: operator: %s", request->pool,
-             request->verb == TVS_VERB_WEIGHT  ? "weight set"
-             : request->verb == TVS_VERB_DRAIN ? "server drained"
-                                               : "server serves again");
+    tvs_info("pool %s: %u.%u.%u.%u:%u %s by the operator", request->pool, request->address >> 24,
+             request->address >> 16 & 255, request->address >> 8 & 255, request->address & 255,
+             request->port,
+             request->verb == TVS_VERB_WEIGHT  ? "has another weight"
+             : request->verb == TVS_VERB_DRAIN ? "is drained"
+                                               : "serves again");
     return done();
 }
 

@@ -110,7 +110,9 @@ static void say(const struct check *check, bool first)
     uint32_t a = info->address;
 
     /* good news at start would be one line per backend */
-    tvs_log(first && check->state.up ? TVS_LOG_DEBUG : TVS_LOG_WARNING,
+    tvs_log(!check->state.up ? TVS_LOG_WARNING
+            : first          ? TVS_LOG_DEBUG
+                             : TVS_LOG_INFO,
             "pool %s: %u.%u.%u.%u:%u is %s (%s)", info->pool_name, a >> 24, a >> 16 & 255,
             a >> 8 & 255, a & 255, info->port, check->state.up ? "up" : "down", check->why);
 }
