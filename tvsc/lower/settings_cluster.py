@@ -43,7 +43,9 @@ def _role(reader: Reader) -> object:
             reader.last,
         )
     if lowering is Lowering.PREPEND:
-        return Role(preference=preference, lowering=lowering, prepend=reader.number(0, 16, "`prepend`"))
+        return Role(
+            preference=preference, lowering=lowering, prepend=reader.number(0, 16, "`prepend`")
+        )
     if lowering is Lowering.MED:
         return Role(preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN))
     if lowering is Lowering.LOCAL_PREF:
