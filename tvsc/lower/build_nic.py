@@ -67,9 +67,13 @@ def _rules(scope: Scope, base: NicProfile) -> FlowRules | None:
                 "`packet-buffer` is 64KiB, 128KiB or 256KiB",
                 buffer_entry.span,
             )
-        elif rules is not None and rules.max_rules is not None:
-            room = rules.max_rules * (buffer // PACKET_BUFFER_BYTES)
-            rules = rules.model_copy(update={"max_rules": room})
+        elif buffer != PACKET_BUFFER_BYTES:
+            # DPDK has had no way to ask for more since 22.11 hid the old filter interface.
+            scope.context.report(
+                codes.UNSUPPORTED,
+                "a `packet-buffer` other than 64KiB is not supported in this version",
+                buffer_entry.span,
+            )
     if rules_entry is None:
         return rules
     wanted = scope.get("rules", int, 0)

@@ -162,7 +162,7 @@ kind(
     Setting(
         "packet-buffer",
         "packet-buffer MEMORY",
-        "`ixgbe` only: packet buffer given up for flow rules: 64KiB, 128KiB or 256KiB.",
+        "`ixgbe` only: packet buffer given up for flow rules, 2048 for each 64KiB.",
         _packet_buffer,
         default="64KiB",
     ),
