@@ -17,7 +17,7 @@
 #include "control_answer.h"
 #include "host.h"
 
-enum { CLIENTS_MAX = 32, BACKLOG = 16 };
+enum { CLIENTS_MAX = 32, BACKLOG = 128 };
 
 struct client {
     struct tvs_host *host;
