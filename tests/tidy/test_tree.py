@@ -10,7 +10,7 @@ OUTPUT_AT_THE_TOP = {"build", "dist", "out", ".venv"}
 OUTPUT_SUFFIXES = {".o", ".a", ".so", ".pyc", ".zst", ".log"}
 
 # Spelled apart, so that this file does not match itself.
-PLACES_OUTSIDE = ["../" + "shared", "." + "library", "/" + "work/"]
+PLACES_OUTSIDE = ["../" + "shared", "/." + "library", "/" + "work/"]
 
 
 def test_no_build_output() -> None:
