@@ -1,13 +1,17 @@
 """Inputs that are too large or too deep end with a message, quickly."""
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from tvsc.checks import capacity
 from tvsc.diag import Diagnostic
 from tvsc.dsl import limits
 from tvsc.lower import load_site
+from tvsc.lower.settings_cluster import MAX_WORKERS
+from tvsc.lower.settings_service import TICK_MS
 
 
 def codes_of(path: Path) -> list[str]:
@@ -91,3 +95,20 @@ def test_messages_are_values() -> None:
 
     one = Diagnostic(codes.SYNTAX, "x")
     assert in_source_order([one, Diagnostic(codes.SYNTAX, "x")]) == [one]
+
+
+def test_limits_of_the_runtime() -> None:
+    """The checks and the runtime's headers know the same limits."""
+    headers = Path(__file__).parents[2] / "runtime" / "include" / "tvs"
+    text = (headers / "base.h").read_text() + (headers / "core.h").read_text()
+    found = re.findall(r"(TVS_\w+) = (\d+)(?: << (\d+))?", text)
+    value = {name: int(number) << int(shift or 0) for name, number, shift in found}
+    assert {
+        "TVS_MAX_SLOTS": capacity.MAX_SLOTS,
+        "TVS_MAX_SERVICES": capacity.MAX_SERVICES,
+        "TVS_MAX_BACKENDS": capacity.MAX_BACKENDS,
+        "TVS_RING_MAX": capacity.MAX_RING,
+        "TVS_MAX_PORTS": capacity.MAX_PORTS,
+        "TVS_MAX_WORKERS": MAX_WORKERS,
+        "TVS_TICK_MS": TICK_MS,
+    }.items() <= value.items()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Site
+from tvsc.model import Protocol, Site
 
 PORTS_PER_LIP = 65535 - 1024 + 1
 """Local ports of one local IP that a worker hands out."""
@@ -16,6 +16,7 @@ MAX_SERVICES = 32768
 MAX_BACKENDS = 1 << 20
 MAX_RING = 1 << 20
 MAX_PORTS = 8
+MAX_CLASSES = 255
 """Limits of the runtime (tvs/base.h, tvs/core.h); a test compares them."""
 
 
@@ -83,4 +84,33 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
             )
 
 
-RULES = (sessions_have_ports, local_ips_fit_slots, tables_hold_site)
+def classes_fit(site: Site) -> Iterator[Diagnostic]:
+    """The packet path is compiled once for each combination of properties that services have."""
+    classes: set[tuple[object, ...]] = set()
+    for service in site.services:
+        times = service.timeouts
+        tcp = (times.tcp_syn_ms, times.tcp_established_ms, times.tcp_fin_ms, times.tcp_close_ms)
+        for listener in service.listeners:
+            pool = site.pool_by_name[listener.pool]
+            states = tcp if listener.protocol is Protocol.TCP else (times.udp_ms,)
+            classes.add(
+                (
+                    service.mode,
+                    service.client_address,
+                    listener.protocol,
+                    pool.schedule,
+                    pool.on_down,
+                    states,
+                )
+            )
+            if len(classes) > MAX_CLASSES:
+                yield Diagnostic(
+                    codes.SITE_TOO_BIG,
+                    f"the services differ in more than {MAX_CLASSES} ways",
+                    site.span(service),
+                    help="give services the same timeouts, schedule and `on-down` where you can",
+                )
+                return
+
+
+RULES = (sessions_have_ports, local_ips_fit_slots, tables_hold_site, classes_fit)

@@ -44,6 +44,8 @@ def clusters_supported(site: Site) -> Iterator[Diagnostic]:
             yield _not_yet(site, f"`standby {lowering}`", cluster, "role", "write `prepend 3`")
         yield from _ports_supported(site, cluster)
         for fabric in cluster.fabric:
+            if fabric.asn == site.asn:
+                yield _not_yet(site, "a neighbour in the site's own AS (iBGP)", fabric, "asn")
             if fabric.address.version == 6:
                 yield _not_yet(site, "a BGP neighbour over IPv6", fabric, "")
 
@@ -52,6 +54,8 @@ def _ports_supported(site: Site, cluster: Cluster) -> Iterator[Diagnostic]:
     for port in (p for n in cluster.nodes for p in n.ports):
         if port.vlan is not None:
             yield _not_yet(site, "a VLAN tag", port, "vlan")
+        if port.promiscuous:
+            yield _not_yet(site, "`promiscuous yes`", port, "promiscuous")
         if port.address6 is not None:
             yield _not_yet(site, "IPv6", port, "address6")
         if port.gateway6 is not None:

@@ -98,17 +98,11 @@ def _fabric(scope: Scope, entry: Entry) -> Fabric:
     inner = Scope(
         scope.context, entry, f"{scope.at}/fabric/{address}", f"fabric `{address}` of {scope.title}"
     )
-    hold = inner.get("hold", int, 9000)
-    hold_entry = inner.entry("hold")
-    if hold % 1000 and hold_entry is not None:
-        scope.context.report(
-            codes.OUT_OF_RANGE, "`hold` is a whole number of seconds", hold_entry.span
-        )
     return Fabric(
         at=inner.at,
         address=address,
         asn=inner.need("asn", int, 1),
-        hold_ms=hold,
+        hold_ms=inner.get("hold", int, 9000),
         bfd=inner.get("bfd", Bfd, None),
         password=inner.get("password", Secret, None),
     )

@@ -198,18 +198,18 @@ class Reader:
             )
         return value
 
-    def duration(self, low_ms: int = 1, high_ms: int = MAX_MS) -> int:
-        """A duration in whole milliseconds, within limits."""
+    def duration(self, low_ms: int = 1, high_ms: int = MAX_MS, step_ms: int = 1) -> int:
+        """A duration in whole steps, within limits."""
         value, span = self._value("a duration")
         if not isinstance(value, Duration):
             if isinstance(value, int):
                 self._no_unit("a duration", value, "s", span)
             self._wrong("a duration", value, span)
-        if value.ms.denominator != 1 or not low_ms <= value.ms <= high_ms:
+        if value.ms % step_ms or not low_ms <= value.ms <= high_ms:
             fail(
                 codes.OUT_OF_RANGE,
-                f"`{self.setting}` is {show_ms(low_ms)} to {show_ms(high_ms)} in whole"
-                f" milliseconds, not {show_ms(value.ms)}",
+                f"`{self.setting}` is {show_ms(low_ms)} to {show_ms(high_ms)} in steps of"
+                f" {show_ms(step_ms)}, not {show_ms(value.ms)}",
                 span,
             )
         return value.ms.numerator

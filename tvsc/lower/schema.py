@@ -94,9 +94,9 @@ def number(low: int, high: int) -> Callable[[Reader], object]:
     return lambda reader: reader.number(low, high)
 
 
-def duration(low_ms: int, high_ms: int) -> Callable[[Reader], object]:
-    """Reads a duration within limits."""
-    return lambda reader: reader.duration(low_ms, high_ms)
+def duration(low_ms: int, high_ms: int, step_ms: int = 1) -> Callable[[Reader], object]:
+    """Reads a duration within limits, in whole steps."""
+    return lambda reader: reader.duration(low_ms, high_ms, step_ms)
 
 
 def word(*choices: str) -> Callable[[Reader], object]:

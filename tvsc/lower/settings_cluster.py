@@ -243,7 +243,7 @@ kind(
         "hold",
         "hold DURATION",
         "BGP hold time, in whole seconds.",
-        duration(3000, 3_600_000),
+        duration(3000, 3_600_000, 1000),
         default="9s",
     ),
     Setting(

@@ -15,6 +15,8 @@ from tvsc.source import Span
 
 MAX_WEIGHT = 1000
 MAX_CONNECTIONS = 10**9
+TICK_MS = 100
+"""The dataplane's clock: session timeouts are whole ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,27 +289,31 @@ kind(
         "syn",
         "syn DURATION",
         "TCP, until the handshake is done.",
-        duration(100, MAX_MS),
+        duration(100, MAX_MS, TICK_MS),
         default="10s",
     ),
     Setting(
         "established",
         "established DURATION",
         "TCP, while open.",
-        duration(1000, MAX_MS),
+        duration(1000, MAX_MS, TICK_MS),
         default="15m",
     ),
     Setting(
-        "fin", "fin DURATION", "TCP, after the first FIN.", duration(100, MAX_MS), default="30s"
+        "fin",
+        "fin DURATION",
+        "TCP, after the first FIN.",
+        duration(100, MAX_MS, TICK_MS),
+        default="30s",
     ),
     Setting(
         "close",
         "close DURATION",
         "TCP, after a reset or the last ACK.",
-        duration(100, MAX_MS),
+        duration(100, MAX_MS, TICK_MS),
         default="5s",
     ),
-    Setting("udp", "udp DURATION", "UDP.", duration(100, MAX_MS), default="30s"),
+    Setting("udp", "udp DURATION", "UDP.", duration(100, MAX_MS, TICK_MS), default="30s"),
 )
 
 kind(
