@@ -71,7 +71,9 @@ static int add_lcores(const struct tvs_gen_cores *cores)
     return n < sizeof text ? add("--lcores=%s", text) : -E2BIG;
 }
 
-/* A crash must leave nothing behind: no hugepage file is ever visible, no runtime directory made. */
+/*
+ * A crash must leave nothing behind: no hugepage file is ever visible, no runtime directory made.
+ */
 static int add_memory(const struct tvs_gen_memory *memory, uint64_t memory_bytes)
 {
     uint64_t need_mb = (memory_bytes >> 20) + 48; /* EAL's, drivers', allocator's own */

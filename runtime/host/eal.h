@@ -9,9 +9,9 @@
 enum { TVS_LCORE_CONTROL = 0, TVS_LCORE_WORKER = 1 }; /* worker i is lcore TVS_LCORE_WORKER + i */
 
 /*
- * Logs why and returns negative errno. `memory_bytes`: what the host is going to allocate. It has no
- * counterpart: memory is anonymous and unlinked, so the end of the process is what cleans up, after
- * a crash as well.
+ * Logs why and returns negative errno. `memory_bytes`: what the host is going to allocate. It has
+ * no counterpart: memory is anonymous and unlinked, so the end of the process is what cleans up,
+ * after a crash as well.
  */
 int tvs_eal_start(const struct tvs_options *options, const struct tvs_generation *generation,
                   uint64_t memory_bytes);

@@ -10,8 +10,8 @@
 
 #include "worker.h"
 
-static void __attribute__((format(printf, 3, 4))) say(char *why, size_t why_bytes,
-                                                      const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+say(char *why, size_t why_bytes, const char *format, ...)
 {
     va_list args;
 
@@ -49,8 +49,7 @@ struct tvs_bound *tvs_generation_open(const char *path, char *why, size_t why_by
     }
     if (generation->record_schema != TVS_RECORD_SCHEMA) {
         say(why, why_bytes, "%s: refused: record schema %016llx, this host has %016llx", path,
-            (unsigned long long)generation->record_schema,
-            (unsigned long long)TVS_RECORD_SCHEMA);
+            (unsigned long long)generation->record_schema, (unsigned long long)TVS_RECORD_SCHEMA);
         goto fail;
     }
     reason = tvs_generation_refuse(generation);
@@ -79,8 +78,7 @@ void tvs_generation_close(struct tvs_bound *bound)
     free(bound);
 }
 
-int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *why,
-                        size_t why_bytes)
+int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *why, size_t why_bytes)
 {
     const struct tvs_generation *generation = bound->generation;
     uint8_t *class_of_service = malloc(TVS_MAX_SERVICES);

@@ -6,8 +6,8 @@
 #include "host.h"
 
 /*
- * Opens `path` and finds its table; binds nothing yet. NULL after a refusal, with one line of text in
- * `why`.
+ * Opens `path` and finds its table; binds nothing yet. NULL after a refusal, with one line of text
+ * in `why`.
  */
 struct tvs_bound *tvs_generation_open(const char *path, char *why, size_t why_bytes);
 void tvs_generation_close(struct tvs_bound *bound);

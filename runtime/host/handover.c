@@ -15,9 +15,8 @@ int tvs_handover_start(struct tvs_host *host)
             if (from == to)
                 continue;
             snprintf(name, sizeof name, "handover-%u-%u", from, to);
-            host->workers[to].handover[from] =
-                rte_ring_create(name, TVS_HANDOVER_RING, host->workers[to].socket,
-                                RING_F_SP_ENQ | RING_F_SC_DEQ);
+            host->workers[to].handover[from] = rte_ring_create(
+                name, TVS_HANDOVER_RING, host->workers[to].socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
             if (host->workers[to].handover[from] == NULL) {
                 tvs_error("no memory for the ring from worker %u to worker %u: %s", from, to,
                           rte_strerror(rte_errno));

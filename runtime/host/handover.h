@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Packets from the worker that received them to the worker that owns their session. A ring for each
- * pair has one producer and one consumer, so no atomic read-modify-write; a byte per producer in the
- * consumer's line says which rings to look into, so 63 empty ones cost one load each eight.
+ * pair has one producer and one consumer, so no atomic read-modify-write; a byte per producer in
+ * the consumer's line says which rings to look into, so 63 empty ones cost one load each eight.
  */
 #ifndef TVS_HANDOVER_H
 #define TVS_HANDOVER_H

@@ -3,8 +3,8 @@
  * The node as the control thread holds it, and the seam between the modules of the host.
  *
  * A reload replaces host->bound and host->ports[].config, calls tvs_backends_settle(),
- * tvs_health_reload() and tvs_exception_announce(), and then unloads the old generation: after these
- * calls no module may hold a pointer into its tables.
+ * tvs_health_reload() and tvs_exception_announce(), and then unloads the old generation: after
+ * these calls no module may hold a pointer into its tables.
  *
  * Threads. The control thread is EAL's main lcore: it runs loop.h and everything in this folder but
  * worker_loop.c. Each worker is another lcore. They share only
@@ -75,12 +75,12 @@ struct tvs_host_counters {
 
 /*
  * What control publishes to workers. A worker reads it once per turn; it writes nothing. Order for
- * the writer: fib first, then fib_epoch (release). A worker loads fib_epoch (acquire) before fib, so
- * a cached next hop is never older than the epoch it is stamped with.
+ * the writer: fib first, then fib_epoch (release). A worker loads fib_epoch (acquire) before fib,
+ * so a cached next hop is never older than the epoch it is stamped with.
  */
 struct tvs_published {
-    _Atomic(const void *) fib;    /* of type host->route understands */
-    _Atomic uint16_t fib_epoch;   /* never 0; changes with every change of a route */
+    _Atomic(const void *) fib;               /* of type host->route understands */
+    _Atomic uint16_t fib_epoch;              /* never 0; changes with every change of a route */
     _Atomic(const struct tvs_bound *) bound; /* generation and binding, swapped together */
     _Atomic bool stop;
 } TVS_CACHE_ALIGNED;
@@ -100,15 +100,15 @@ struct tvs_host_worker {
     unsigned lcore;
     bool launched;
     int socket;
-    int wake_fd;                      /* eventfd: written by who gives work to a sleeper */
-    struct tvs_inbox *inbox;          /* which hand-over rings have something (worker.h) */
-    struct rte_ring *exception_rx;    /* worker -> control */
-    struct rte_ring *exception_tx;    /* control -> worker; NULL but for worker 0 */
+    int wake_fd;                   /* eventfd: written by who gives work to a sleeper */
+    struct tvs_inbox *inbox;       /* which hand-over rings have something (worker.h) */
+    struct rte_ring *exception_rx; /* worker -> control */
+    struct rte_ring *exception_tx; /* control -> worker; NULL but for worker 0 */
     struct rte_ring *handover[TVS_MAX_WORKERS]; /* from worker [i] to this one; NULL: itself */
 
-    /* the worker's own line: the control thread reads it */
-    _Atomic uint64_t turns TVS_CACHE_ALIGNED; /* grows with each turn, asleep or not: the heartbeat */
-    _Atomic uint32_t asleep;                  /* 1: write wake_fd after giving it work */
+    /* the worker's own line, read by control; `turns` is the heartbeat, which sleep does not stop */
+    _Atomic uint64_t turns TVS_CACHE_ALIGNED;
+    _Atomic uint32_t asleep;                   /* 1: write wake_fd after giving it work */
     _Atomic(const struct tvs_bound *) running; /* what the last turn ran */
     struct tvs_host_counters counters;
 
@@ -118,7 +118,7 @@ struct tvs_host_worker {
 
 struct tvs_host_port {
     const struct tvs_gen_port *config;
-    uint16_t dpdk_id; /* == index in host->ports[] unless a driver made more */
+    uint16_t dpdk_id;     /* == index in host->ports[] unless a driver made more */
     uint16_t n_rx_queues; /* == workers, or fewer with steering software */
     int socket;
     uint8_t mac[6];
@@ -156,8 +156,8 @@ struct tvs_host {
     struct tvs_services *services; /* services.c */
 
     /* fixed before the workers start */
-    tvs_route_fn route;                    /* netlink: tvs_fib_lookup */
-    const struct tvs_nexthop *nexthops;    /* [TVS_MAX_NEXTHOPS], entry 0 never valid */
+    tvs_route_fn route;                      /* netlink: tvs_fib_lookup */
+    const struct tvs_nexthop *nexthops;      /* [TVS_MAX_NEXTHOPS], entry 0 never valid */
     const struct tvs_backend *backend_table; /* [TVS_HOST_MAX_BACKENDS] by host-stable id */
 };
 
@@ -196,13 +196,17 @@ const struct tvs_service_key *tvs_service_of(const struct tvs_host *host, uint16
 /* Orderly end: withdraws, drains briefly, leaves the loop; main returns `status`. */
 void tvs_host_stop(struct tvs_host *host, int status);
 
-/* ---- given by the network side: exception.c netlink.c fib.c backends.c health.c control.c ----- */
+/*
+ * ---- given by the network side: exception.c netlink.c fib.c backends.c health.c control.c -----
+ */
 
 int tvs_exception_start(struct tvs_host *host);
 void tvs_exception_stop(struct tvs_host *host);
 /* Takes ownership of all n; m->port is the index into host->ports. Writes them to the TAP. */
 void tvs_exception_receive(struct tvs_host *host, struct rte_mbuf **mbufs, unsigned n);
-/* Puts the generation's routes into the table that BIRD exports; calling it again follows a reload. */
+/*
+ * Puts the generation's routes into the table that BIRD exports; calling it again follows a reload.
+ */
 int tvs_exception_announce(struct tvs_host *host);
 /* Takes them out. Safe in any state and cheap: the watchdog calls it before abort(). */
 void tvs_exception_withdraw(struct tvs_host *host);

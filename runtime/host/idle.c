@@ -11,7 +11,9 @@
 
 enum { EMPTY_TURNS = 16, MAX_EVENTS = TVS_MAX_PORTS + 1 };
 
-/* The worker is the only one to use its thread's epoll set; the descriptors come from the driver. */
+/*
+ * The worker is the only one to use its thread's epoll set; the descriptors come from the driver.
+ */
 void tvs_idle_start(struct tvs_idle_state *idle, struct tvs_host_worker *worker)
 {
     const struct tvs_host *host = worker->host;

@@ -19,7 +19,9 @@ enum tvs_log_level tvs_log_level_get(void)
     return threshold;
 }
 
-/* systemd says by JOURNAL_STREAM that stderr is its journal; elsewhere "<6>" would only be noise. */
+/*
+ * systemd says by JOURNAL_STREAM that stderr is its journal; elsewhere "<6>" would only be noise.
+ */
 static bool journal(void)
 {
     static int known = -1;

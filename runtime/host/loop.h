@@ -21,14 +21,16 @@ struct tvs_timer {
     tvs_timer_fn fn;
     void *context;
     uint64_t due_ms;
-    uint32_t period_ms; /* 0: once */
+    uint32_t period_ms;  /* 0: once */
     uint32_t heap_index; /* 0: not running */
 };
 
 struct tvs_loop *tvs_loop_new(void);
 void tvs_loop_free(struct tvs_loop *loop);
 
-/* Level triggered. Negative errno: -EEXIST when `fd` is registered already, -ENOMEM, epoll's own. */
+/*
+ * Level triggered. Negative errno: -EEXIST when `fd` is registered already, -ENOMEM, epoll's own.
+ */
 int tvs_loop_add(struct tvs_loop *loop, int fd, uint32_t events, tvs_loop_fn fn, void *context);
 int tvs_loop_change(struct tvs_loop *loop, int fd, uint32_t events);
 /* Before close(fd). Harmless for a descriptor that is not registered. */

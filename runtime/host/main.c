@@ -208,7 +208,9 @@ static int check(const struct tvs_bound *bound)
     return 0;
 }
 
-/* Threads that EAL and others make inherit the mask: only the loop's descriptor sees the signals. */
+/*
+ * Threads that EAL and others make inherit the mask: only the loop's descriptor sees the signals.
+ */
 static int block_signals(void)
 {
     sigset_t set;

@@ -5,10 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef TVS_VERSION
-#define TVS_VERSION "unknown"
-#endif
-
 enum {
     OPT_GENERATION = 'g',
     OPT_HELP = 'h',

@@ -12,8 +12,8 @@ struct tvs_options {
     const char *control_socket; /* path, or NULL: RUN_DIR/tvsd.sock */
     const char *run_dir;        /* default /run/tvsd */
     enum tvs_log_level log_level;
-    bool check;      /* load, judge, print, exit */
-    int eal_argc;    /* arguments after --, for EAL */
+    bool check;   /* load, judge, print, exit */
+    int eal_argc; /* arguments after --, for EAL */
     char **eal_argv;
 };
 

@@ -48,8 +48,7 @@ static int id_of(struct tvs_services *services, const struct tvs_gen_service *se
 
     for (; services->id_plus_1[at] != EMPTY; at = (at + 1) % TABLE) {
         key = &services->key[services->id_plus_1[at] - 1];
-        if (key->vip == service->vip && key->port == service->port &&
-            key->proto == service->proto)
+        if (key->vip == service->vip && key->port == service->port && key->proto == service->proto)
             return services->id_plus_1[at] - 1;
     }
     if (services->n == TVS_MAX_SERVICES)

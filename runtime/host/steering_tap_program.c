@@ -27,9 +27,9 @@ enum { LABEL_ZERO, LABEL_HASHED, LABEL_GROUP };
 enum { AT_TYPE = -8, AT_IP = -32, AT_PORTS = -40, AT_INDEX = -48 };
 enum { IP_BYTES = 20, IP_FRAGMENT = 6, IP_PROTO = 9, IP_SOURCE = 12, IP_DESTINATION = 16 };
 
-#define ALU(op, dst, imm)      tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
-#define ALU_REG(op, dst, src)  tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
-#define ALU32(op, dst, imm)    tvs_bpf_emit(code, BPF_ALU | (op) | BPF_K, dst, 0, 0, imm)
+#define ALU(op, dst, imm)          tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
+#define ALU_REG(op, dst, src)      tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
+#define ALU32(op, dst, imm)        tvs_bpf_emit(code, BPF_ALU | (op) | BPF_K, dst, 0, 0, imm)
 #define LOAD(size, dst, src, off)  tvs_bpf_emit(code, BPF_LDX | BPF_MEM | (size), dst, src, off, 0)
 #define STORE(size, dst, off, src) tvs_bpf_emit(code, BPF_STX | BPF_MEM | (size), dst, src, off, 0)
 #define FROM_BE32(dst)             tvs_bpf_emit(code, BPF_ALU | BPF_END | BPF_TO_BE, dst, 0, 0, 32)

@@ -11,7 +11,7 @@
  * but only one look has gone by.
  */
 enum {
-    LOOKS = 4, /* at least */
+    LOOKS = 4,                     /* at least */
     LOOK_MIN_MS = 2 * TVS_TICK_MS, /* an idle worker turns once per tick */
     LOOK_MAX_MS = 1000,
     CONTROL_LOOKS = 20,

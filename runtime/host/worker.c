@@ -21,9 +21,9 @@
 enum { RETIRE_MS = 10, FLIP_TIMEOUT_MS = 1000, EXCEPTION_BUDGET = 8 * TVS_MAX_BURST };
 
 /*
- * Memory that a worker may still hold. A while after it was unpublished each worker's turn is noted;
- * once it has begun another one, it looked at what is published now. Noted at once, a turn whose
- * number is still in the worker's store buffer could be taken for a later one.
+ * Memory that a worker may still hold. A while after it was unpublished each worker's turn is
+ * noted; once it has begun another one, it looked at what is published now. Noted at once, a turn
+ * whose number is still in the worker's store buffer could be taken for a later one.
  */
 struct retired {
     struct retired *next;
@@ -67,8 +67,8 @@ uint64_t tvs_workers_bytes(const struct tvs_generation *generation)
 }
 
 /*
- * Servers hold connections of the last run in TIME_WAIT: a daemon that began with the same ports each
- * time would meet them, and they refuse what looks older than what they have seen.
+ * Servers hold connections of the last run in TIME_WAIT: a daemon that began with the same ports
+ * each time would meet them, and they refuse what looks older than what they have seen.
  */
 static uint16_t draw_port(const struct tvs_worker_config *config)
 {
@@ -116,8 +116,8 @@ static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_
     memset(&worker->core->port_mac_mask, 0xff, sizeof host->ports[0].mac);
 
     snprintf(name, sizeof name, "exception-rx-%u", index);
-    worker->exception_rx = rte_ring_create(name, TVS_EXCEPTION_RING, worker->socket,
-                                           RING_F_SP_ENQ | RING_F_SC_DEQ);
+    worker->exception_rx =
+        rte_ring_create(name, TVS_EXCEPTION_RING, worker->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
     if (index == 0)
         worker->exception_tx = rte_ring_create("exception-tx", TVS_EXCEPTION_RING, worker->socket,
                                                RING_F_SP_ENQ | RING_F_SC_DEQ);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker threads: their memory, their start and end, and how the control thread reaches them. */
+/*
+ * The worker threads: their memory, their start and end, and how the control thread reaches them.
+ */
 #ifndef TVS_HOST_WORKER_H
 #define TVS_HOST_WORKER_H
 
@@ -7,7 +9,9 @@
 
 #include "host.h"
 
-/* Who has put packets into this worker's hand-over rings: written by all, read by it once a turn. */
+/*
+ * Who has put packets into this worker's hand-over rings: written by all, read by it once a turn.
+ */
 struct tvs_inbox {
     union {
         _Atomic uint8_t pending[TVS_MAX_WORKERS];
@@ -21,10 +25,12 @@ uint64_t tvs_workers_bytes(const struct tvs_generation *generation);
 
 int tvs_workers_start(struct tvs_host *host);  /* memory and rings, on each worker's socket */
 int tvs_workers_launch(struct tvs_host *host); /* the threads */
-void tvs_workers_join(struct tvs_host *host);   /* their end */
-void tvs_workers_stop(struct tvs_host *host);   /* what start made */
+void tvs_workers_join(struct tvs_host *host);  /* their end */
+void tvs_workers_stop(struct tvs_host *host);  /* what start made */
 
-/* Swaps what the workers run; waits until each of them does. -ETIMEDOUT: one did not in a second. */
+/*
+ * Swaps what the workers run; waits until each of them does. -ETIMEDOUT: one did not in a second.
+ */
 int tvs_workers_flip(struct tvs_host *host, const struct tvs_bound *bound);
 
 /* Ends a worker's sleep, if it sleeps. After the work has been put where the worker looks. */

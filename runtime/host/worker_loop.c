@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a worker does all day. A turn: see what control published, receive a burst from each port,
- * take what other workers and the kernel gave, run the packet path, send; then housekeeping, bounded.
- * No lock, no atomic read-modify-write, and on the busy path no system call.
+ * take what other workers and the kernel gave, run the packet path, send; then housekeeping,
+ * bounded. No lock, no atomic read-modify-write, and on the busy path no system call.
  *
  * The idle policy is a constant parameter of the loop: the busy one has no trace of sleeping.
  */
@@ -78,8 +78,7 @@ TVS_INLINE void transmit(struct turn *turn, uint8_t port, struct rte_mbuf **mbuf
 static TVS_NOINLINE void to_kernel(struct turn *turn, struct rte_mbuf **mbufs, unsigned n)
 {
     struct tvs_host_worker *self = turn->self;
-    unsigned taken =
-        rte_ring_sp_enqueue_burst(self->exception_rx, (void *const *)mbufs, n, NULL);
+    unsigned taken = rte_ring_sp_enqueue_burst(self->exception_rx, (void *const *)mbufs, n, NULL);
 
     self->counters.exception_rx += taken;
     if (taken < n)
