@@ -54,7 +54,7 @@ int tvs_memory_set_nexthop(struct tvs_memory *memory, uint8_t port, uint8_t vali
 void tvs_memory_renew_routes(struct tvs_memory *memory);
 int tvs_memory_remove_service(struct tvs_memory *memory, uint32_t service);
 
-/* Live sessions of a worker in order of record number, at most `max`; returns how many there are. */
+/* Live sessions of a worker in order of record number, at most `max`; returns how many. */
 uint32_t tvs_memory_sessions(const struct tvs_memory *memory, uint32_t worker,
                              struct tvs_memory_session *sessions, uint32_t max);
 uint32_t tvs_memory_free_ports(const struct tvs_memory *memory, uint32_t worker);

@@ -81,7 +81,8 @@ void tvs_node_set_tick(struct tvs_node *node, uint32_t tick);
 
 /*
  * Runs the packets: each worker takes those of its queue in bursts, then those handed to it by
- * others. 0, -EINVAL (no such worker), -ENOMEM, or -EPROTO: the generation broke the contract of frame.h.
+ * others. 0, -EINVAL (no such worker), -ENOMEM, or -EPROTO: the generation broke the contract of
+ * frame.h.
  */
 int tvs_node_run(struct tvs_node *node, struct tvs_node_packet *packets, uint32_t n);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A capture through a node. The timestamps are the clock: 100 ms ticks, with the expiry sweep between
- * packets as the daemon runs it, idle gaps included. A timestamp that goes back stops the clock.
+ * A capture through a node. The timestamps are the clock: 100 ms ticks, with the expiry sweep
+ * between packets as the daemon runs it, idle gaps included. A timestamp that goes back stops the
+ * clock.
  */
 #ifndef TVS_REPLAY_H
 #define TVS_REPLAY_H

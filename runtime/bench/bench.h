@@ -25,7 +25,7 @@ enum bench_direction {
 
 enum bench_pattern { BENCH_UNIFORM, BENCH_ZIPF, BENCH_ONE };
 
-/* Who handles the packets of a run. The first is what is measured, the others what it is measured with. */
+/* Who handles a run's packets. The first is what is measured, the others what to compare with. */
 enum bench_subject {
     BENCH_SITE,    /* the generation */
     BENCH_GENERIC, /* the same code with every decision taken at run time */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The site that the bench runs when it is given none: one worker with 72 local IPs, room for four
- * million sessions; one class for TCP and one for UDP; 64 servers. Built twice: as generated code is,
- * and with OPAQUE=1, where site and classes reach the same path through pointers of which the
+ * million sessions; one class for TCP and one for UDP; 64 servers. Built twice: as generated code
+ * is, and with OPAQUE=1, where site and classes reach the same path through pointers of which the
  * compiler knows nothing, so that every decision is taken at run time.
  */
 #include "tvs/generation.h"

@@ -171,8 +171,8 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Cycles per packet of the first `n` of the pool: the median over stretches, because another process
- * that takes the core for a moment is not what is measured.
+ * Cycles per packet of the first `n` of the pool: the median over stretches, because another
+ * process that takes the core for a moment is not what is measured.
  */
 static double timed(struct bench_run *run, loop_fn loop, uint32_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bench's own traffic. It keeps its own keys and writes packets from them, so that it never reads
- * a record or a bucket: nothing that is measured is warm because of it.
+ * The bench's own traffic. It keeps its own keys and writes packets from them, so that it never
+ * reads a record or a bucket: nothing that is measured is warm because of it.
  */
 #ifndef TVS_BENCH_TRAFFIC_H
 #define TVS_BENCH_TRAFFIC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one class of services does with a packet. Called with the address of a constant, so that each
- * class compiles to its own straight path: a test of a class field costs nothing.
+ * What one class of services does with a packet. Called with the address of a constant, so that
+ * each class compiles to its own straight path: a test of a class field costs nothing.
  */
 #ifndef TVS_CORE_CLASS_H
 #define TVS_CORE_CLASS_H

@@ -10,7 +10,7 @@
 #include "core/parse.h"
 #include "core/verdict.h"
 
-/* The packet's own checksums stay wrong if they were: the end host must see that, not we hide it. */
+/* The packet's own checksums stay wrong if they were: the end host must see it, not we hide it. */
 TVS_INLINE void tvs_rewrite_checksums(struct tvs_frame *frame, const struct tvs_packet *packet,
                                       uint8_t proto, uint16_t ip_delta, uint16_t l4_delta)
 {

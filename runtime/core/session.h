@@ -15,7 +15,7 @@ TVS_INLINE uint32_t tvs_session_number(const struct tvs_worker *worker,
     return (uint32_t)(record - worker->records);
 }
 
-/* Stores only a deadline that differs: a busy session's line is dirtied once a tick, not per packet. */
+/* Stores only a deadline that differs: a busy session dirties its line per tick, not per packet. */
 TVS_INLINE void tvs_session_renew(const struct tvs_worker *worker, struct tvs_record *record,
                                   uint32_t timeout_ticks)
 {

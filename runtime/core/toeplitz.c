@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The RSS hash by its definition (Microsoft, "RSS hashing functions"): bit by bit, for tables and checks. */
+/* The RSS hash by its definition (Microsoft, "RSS hashing functions"), bit by bit: for tables. */
 #include "tvs/core.h"
 
 uint32_t tvs_toeplitz(const uint8_t *key, const uint8_t *input, size_t input_bytes)

@@ -33,7 +33,7 @@ TVS_INLINE void tvs_hand_over(struct tvs_worker *worker, struct tvs_frame *frame
     frame->arg = owner;
 }
 
-/* Sends a frame whose Ethernet header is still to be written. `counter`: which row it belongs to. */
+/* Sends a frame whose Ethernet header is still to be written. `counter`: the row it belongs to. */
 TVS_INLINE void tvs_transmit(struct tvs_worker *worker, struct tvs_frame *frame,
                              const struct tvs_nexthop *nexthop, uint64_t *counter)
 {

@@ -106,7 +106,7 @@ struct tvs_host_worker {
     struct rte_ring *exception_tx; /* control -> worker; NULL but for worker 0 */
     struct rte_ring *handover[TVS_MAX_WORKERS]; /* from worker [i] to this one; NULL: itself */
 
-    /* the worker's own line, read by control; `turns` is the heartbeat, which sleep does not stop */
+    /* the worker's own line, read by control; `turns` is the heartbeat, sleep does not stop it */
     _Atomic uint64_t turns TVS_CACHE_ALIGNED;
     _Atomic uint32_t asleep;                   /* 1: write wake_fd after giving it work */
     _Atomic(const struct tvs_bound *) running; /* what the last turn ran */

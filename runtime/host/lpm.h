@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Longest-prefix match over IPv4, immutable once built: address ranges in order, and the top 16 bits
- * of an address say between which of them to search. 260 KB plus 8 bytes per range, so a laptop with
- * eight nodes holds it as easily as a router's table.
+ * Longest-prefix match over IPv4, immutable once built: address ranges in order, and the top 16
+ * bits of an address say between which of them to search. 260 KB plus 8 bytes per range, so a
+ * laptop with eight nodes holds it as easily as a router's table.
  */
 #ifndef TVS_LPM_H
 #define TVS_LPM_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of next hops: (port, neighbour's address) -> an index that stays the same while anybody
- * needs it, and the Ethernet header that workers copy. Control thread only; workers read the entries.
+ * needs it, and the Ethernet header that workers copy. Control thread only; workers read the
+ * entries.
  */
 #ifndef TVS_NEXTHOP_TABLE_H
 #define TVS_NEXTHOP_TABLE_H

@@ -82,8 +82,8 @@ static struct nlmsghdr *request(char *buffer, uint16_t type, uint16_t flags)
 }
 
 /*
- * True when the tables changed under a dump. The mark is taken away, because libmnl would stop at it
- * and leave the rest of the dump in the socket, where it blocks the next one.
+ * True when the tables changed under a dump. The mark is taken away, because libmnl would stop at
+ * it and leave the rest of the dump in the socket, where it blocks the next one.
  */
 static bool interrupted(char *reply, ssize_t bytes)
 {

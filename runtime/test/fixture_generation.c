@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A generation written by hand, so that tests of the runtime need no compiler of sites: one node with
- * two workers, two ports, two VIPs, four classes, three pools. tests/naive/fixture.py says the same
- * in Python. The build makes variants of it whose limits are reached within a few packets.
+ * A generation written by hand, so that tests of the runtime need no compiler of sites: one node
+ * with two workers, two ports, two VIPs, four classes, three pools. tests/naive/fixture.py says the
+ * same in Python. The build makes variants of it whose limits are reached within a few packets.
  */
 #include "core/path.h"
 #include "tvs/generation.h"

@@ -38,7 +38,7 @@ void tvs_worker_config_from(struct tvs_worker_config *config,
                             const struct tvs_generation *generation, uint16_t index,
                             uint32_t *lip_addr_be);
 
-/* Looks at up to `budget` records from where the last call ended and frees the expired; returns how many. */
+/* Frees what expired among the `budget` records after the last call's; returns how many. */
 uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget);
 
 /* How many records a sweep must visit per tick so that each is seen once in `period_ticks`. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a generation (one shared object per node, compiled from the site) gives to the host: constant
- * tables and one function. It is the host's only configuration. Addresses and ports in these tables
- * are in host byte order unless the name ends in _be: people read them.
+ * What a generation (one shared object per node, compiled from the site) gives to the host:
+ * constant tables and one function. It is the host's only configuration. Addresses and ports in
+ * these tables are in host byte order unless the name ends in _be: people read them.
  */
 #ifndef TVS_GENERATION_H
 #define TVS_GENERATION_H

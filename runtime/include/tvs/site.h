@@ -31,8 +31,8 @@ struct tvs_lip_entry {
 _Static_assert(sizeof(struct tvs_lip_entry) == 4, "sixteen local IPs per line");
 
 /*
- * Open addressing with linear probing over (VIP, port, protocol); one more entry per VIP with port 0
- * and protocol 0 says that the address is a VIP at all. `service` is the generation's index.
+ * Open addressing with linear probing over (VIP, port, protocol); one more entry per VIP with port
+ * 0 and protocol 0 says that the address is a VIP at all. `service` is the generation's index.
  */
 enum { TVS_VIP_EMPTY = 0xffff, TVS_VIP_ADDRESS = 0xfffe };
 struct tvs_vip_entry {

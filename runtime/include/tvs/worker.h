@@ -14,7 +14,7 @@
 
 enum { TVS_BUCKET_SLOTS = 8 };
 
-/* One line: eight signatures compared at once, eight record numbers, and who overflowed from here. */
+/* One line: eight signatures compared at once, eight record numbers, and who overflowed. */
 struct tvs_bucket {
     uint16_t sig[TVS_BUCKET_SLOTS]; /* 0: slot is empty */
     uint32_t record[TVS_BUCKET_SLOTS];
@@ -23,7 +23,7 @@ struct tvs_bucket {
 } TVS_CACHE_ALIGNED;
 _Static_assert(sizeof(struct tvs_bucket) == TVS_CACHE_LINE, "a bucket is one line");
 
-/* Free record numbers, oldest first, over all local IPs of the worker. Capacity is a power of two. */
+/* Free record numbers, oldest first, over all local IPs of the worker; capacity a power of two. */
 struct tvs_free_ring {
     uint32_t *record;
     uint32_t mask;
