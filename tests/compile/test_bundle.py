@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
-import zstandard
 
+from tests.compile.archive import unpack
 from tests.compile.sites import make_site, make_sources
 from tvsc.bundle import bundle_name, manifest_text, write_bundle
 from tvsc.plan import NodePlan, plan_site
@@ -29,12 +27,6 @@ def plan() -> NodePlan:
 
 def manifest(plan: NodePlan) -> str:
     return manifest_text(plan, {"site.tvs": "ab" * 32}, {"tvsc": "1"}, FILES)
-
-
-def unpack(path: Path) -> tarfile.TarFile:
-    with path.open("rb") as packed:
-        data = zstandard.ZstdDecompressor().stream_reader(packed).read()
-    return tarfile.open(fileobj=io.BytesIO(data))
 
 
 def test_archive(plan: NodePlan, tmp_path: Path) -> None:

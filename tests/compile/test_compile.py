@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compile.archive import unpack
+
 ROOT = Path(__file__).parents[2]
 
 SITE = """\
@@ -86,7 +88,7 @@ def installation() -> Path:
 
 def command(site: Path | str, out: Path | str, *options: str) -> list[str]:
     start = [sys.executable, "-m", "tvsc.cli.main", "compile", str(site), "-o", str(out)]
-    return [*start, "--no-bundle", *options]
+    return [*start, *(options if "--bundle" in options else ("--no-bundle", *options))]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -353,3 +355,34 @@ def test_summary_for_people(made: tuple[Path, Path]) -> None:
     assert lines[0].split()[:3] == ["node", "generation", "workers"]
     assert lines[1].startswith("lb1 ") and lines[2].startswith("lb2 ")
     assert lines[3].startswith("unchanged: 2 nodes in ")
+
+
+@pytest.mark.timeout(600)
+def test_bundles(made: tuple[Path, Path], tmp_path: Path) -> None:
+    """Host binary built once; archives equal from two outputs; the manifest is right."""
+    site, out = made
+    report = compiled(site, out, "--bundle")
+    assert report["unchanged"] is False
+    assert compiled(site, out, "--bundle")["unchanged"] is True
+    started = time.monotonic()
+    compiled(site, tmp_path / "again", "--bundle")
+    assert time.monotonic() - started < 60
+    assert contents(tmp_path / "again") == contents(out)
+
+    rows = report["nodes"]
+    assert isinstance(rows, list) and len(rows) == 2
+    for row in rows:
+        name = f"{row['node']}-{row['generation']}"
+        with unpack(out / "bundles" / f"{name}.tar.zst") as archive:
+            data = {}
+            for member in archive.getmembers():
+                file = archive.extractfile(member)
+                assert file and member.name.startswith(f"{name}/")
+                data[member.name.removeprefix(f"{name}/")] = file.read()
+        manifest = json.loads(data.pop("manifest.json"))
+        assert set(manifest["files"]) == set(data)
+        assert {"tvsd", "tvs", "generation.so", "bird.conf", "plan.json"} <= set(data)
+        for path, content in data.items():
+            assert manifest["files"][path]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert data["tvsd"] == (out / "bin/tvsd").read_bytes()
+        assert set(manifest["inputs"]) == {"site.tvs", "servers.tvs"}

@@ -10,8 +10,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tvsc.build.failure import failed
@@ -25,6 +26,9 @@ PROGRAMS = ("tvsd", "tvs", "tvs-replay")
 """tvsd is the host; tvs the node's tool; tvs-replay runs a node's packet path over captures."""
 
 _OPTIONS = ("-Dbuildtype=release", "-Dwerror=false", "-Ddpdk=static")
+
+
+_KEEP_S = 30 * 24 * 3600
 
 
 def cache_dir() -> Path:
@@ -53,20 +57,38 @@ def _complete(directory: Path) -> bool:
     return (directory / "complete").is_file()
 
 
+def _prune(cache: Path) -> None:
+    """Removes what no compilation has used for a month."""
+    oldest = time.time() - _KEEP_S
+    for lock in cache.glob("host-*.lock"):
+        with suppress(OSError):
+            if lock.stat().st_mtime < oldest:
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                shutil.rmtree(lock.with_suffix(".building"), ignore_errors=True)
+                lock.unlink()
+
+
 def host_programs(name: str, compiler: Compiler, jobs: int, progress: Progress) -> dict[str, Path]:
     """The programs by name, built now if the cache has none of `name` (see host_hash)."""
     cache = cache_dir()
     final = cache / f"host-{name}"
-    if not _complete(final):
-        cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f"host-{name}.lock") as fd:
-            if not _complete(final):
-                _build(final, compiler, jobs, progress, fd)
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = cache / f"host-{name}.lock"
+    with _locked(lock) as fd:
+        os.utime(lock)
+        if not _complete(final):
+            _prune(cache)
+            work = cache / f"host-{name}.building"
+            try:
+                _build(work, final, compiler, jobs, progress, fd)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
     return {p: final / p for p in PROGRAMS if (final / p).is_file()}
 
 
-def _build(final: Path, compiler: Compiler, jobs: int, progress: Progress, fd: int) -> None:
-    work = final.with_name(f"{final.name}.building")
+def _build(
+    work: Path, final: Path, compiler: Compiler, jobs: int, progress: Progress, fd: int
+) -> None:
     shutil.rmtree(work, ignore_errors=True)
     build, made = work / "build", work / "made"
     made.mkdir(parents=True)
@@ -98,4 +120,3 @@ def _build(final: Path, compiler: Compiler, jobs: int, progress: Progress, fd: i
     (made / "complete").write_text(f"{compiler.version}\n", encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
     made.rename(final)
-    shutil.rmtree(work, ignore_errors=True)

@@ -22,6 +22,7 @@ _LIBRARIES = {
     "libcurl": ("libcurl", "libcurl4-openssl-dev"),
     "libmnl": ("libmnl", "libmnl-dev"),
     "libpcap": ("libpcap", "libpcap-dev"),
+    "jansson": ("jansson", "libjansson-dev"),
 }
 
 # What of the runtime does not go into any product.
