@@ -16,6 +16,7 @@ MAX_SERVICES = 32768
 MAX_BACKENDS = 1 << 20
 MAX_RING = 1 << 20
 MAX_PORTS = 8
+MAX_NODES = 255
 MAX_CLASSES = 255
 """Limits of the runtime (tvs/base.h, tvs/core.h); a test compares them."""
 
@@ -74,6 +75,14 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
                 f"the weights of pool `{pool.name}` add up to {ring}, and the limit is {MAX_RING}",
                 site.span(pool),
                 help="divide them all by the same number",
+            )
+    for cluster in site.clusters:
+        if len(cluster.nodes) > MAX_NODES:
+            yield Diagnostic(
+                codes.SITE_TOO_BIG,
+                f"cluster `{cluster.name}` has {len(cluster.nodes)} nodes, and the limit is"
+                f" {MAX_NODES}",
+                site.span(cluster.nodes[MAX_NODES]),
             )
     for node in site.nodes():
         if len(node.ports) > MAX_PORTS:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import IdlePolicy, Node, PciDevice, Site
+from tvsc.model import Driver, IdlePolicy, Node, PciDevice, Site
 from tvsc.source import Span
 
 
@@ -79,6 +79,32 @@ def devices_used_once(site: Site) -> Iterator[Diagnostic]:
                 )
 
 
+_HARDWARE = {Driver.IXGBE, Driver.I40E, Driver.ICE, Driver.MLX5, Driver.VMXNET3}
+_VIRTUAL = {Driver.TAP, Driver.AF_PACKET, Driver.PCAP, Driver.RING, Driver.NULL, Driver.MEMIF}
+
+
+def devices_fit_profiles(site: Site) -> Iterator[Diagnostic]:
+    """A PCI device has no virtual device's profile, nor the other way round."""
+    for port in (p for n in site.nodes() for p in n.ports):
+        driver = site.nic_of(port).driver
+        device = port.device
+        if isinstance(device, PciDevice):
+            wrong = "a PCI device" if driver in _VIRTUAL else None
+        else:
+            name = device.args.partition(",")[0]
+            tap = name.rstrip("0123456789") == "net_tap"
+            wrong = (
+                f"`{name}`" if driver in _HARDWARE or (driver is Driver.TAP and not tap) else None
+            )
+        if wrong is not None:
+            yield Diagnostic(
+                codes.DEVICE_MISMATCH,
+                f"port `{port.name}` is {wrong}, and its NIC profile is for `{driver}`",
+                site.span(port, "nic"),
+                (Note("the device", site.span(port, device.kind)),),
+            )
+
+
 def busy_needs_cores(site: Site) -> Iterator[Diagnostic]:
     """Workers that poll without end need cores of their own."""
     for cluster in site.clusters:
@@ -98,4 +124,11 @@ def _busy(site: Site, node: Node) -> Diagnostic:
     )
 
 
-RULES = (cores_match_workers, cores_used_once, one_socket, devices_used_once, busy_needs_cores)
+RULES = (
+    cores_match_workers,
+    cores_used_once,
+    one_socket,
+    devices_used_once,
+    devices_fit_profiles,
+    busy_needs_cores,
+)

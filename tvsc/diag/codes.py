@@ -112,6 +112,7 @@ CORES_COUNT = _code(601, "number of cores is not the number of workers")
 CORE_TWICE = _code(602, "core used twice")
 SOCKET_MISMATCH = _code(603, "workers and NIC on different sockets")
 DEVICE_TWICE = _code(604, "device used twice")
+DEVICE_MISMATCH = _code(605, "device does not fit its NIC profile")
 BUSY_SHARED = _code(606, "busy polling on shared cores")
 
 # High availability

@@ -37,7 +37,8 @@ class Loader:
         known = self.sources.number(name)
         if known is not None:
             return known
-        path = os.path.join(self.root.parent, name)  # noqa: PTH118 - keeps `..` and the user's spelling
+        here = "" if self.root.parent == Path() else self.root.parent
+        path = os.path.join(here, name)  # noqa: PTH118 - keeps `..` and the user's spelling
         text = self._text(path, span)
         return None if text is None else self.sources.add(name, path, text)
 

@@ -25,6 +25,7 @@ MAX_SOCKET = 7
 MAX_SESSIONS = 64_000_000
 MAX_LIPS_PER_WORKER = 1024
 DEFAULT_PREPEND = 3
+MAX_INTERFACE_NAME = 15
 CPUS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 
 
@@ -114,6 +115,13 @@ def _vdev(reader: Reader) -> object:
         fail(
             codes.WRONG_TYPE,
             "`vdev` needs a DPDK network device: `net_` and its arguments, without blanks",
+            reader.last,
+        )
+    iface = next((a[6:] for a in args.split(",")[1:] if a.startswith("iface=")), "eth0")
+    if not 1 <= len(iface) <= MAX_INTERFACE_NAME or "/" in iface:
+        fail(
+            codes.OUT_OF_RANGE,
+            f"`{iface}` is no interface name: those have 1 to {MAX_INTERFACE_NAME} characters",
             reader.last,
         )
     return args
