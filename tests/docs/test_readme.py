@@ -1,4 +1,4 @@
-"""What the README shows is true: its site compiles through every check, its error is the real one."""
+"""What the README shows is true: its site passes every check, its error is the real one."""
 
 import re
 from pathlib import Path
