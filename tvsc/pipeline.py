@@ -36,7 +36,7 @@ class Options:
     nodes: tuple[str, ...] = ()
     steering: Steering | None = None
     bundle: bool = True
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 
 class SiteError(Exception):

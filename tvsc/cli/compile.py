@@ -71,7 +71,7 @@ def compile_command(
         nodes=tuple(dict.fromkeys(node or ())),
         steering=Steering(steering.value) if steering else None,
         bundle=bundle,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=jobs or len(os.sched_getaffinity(0)),
     )
     try:
         run = compile_site(options, Progress(quiet=machine))

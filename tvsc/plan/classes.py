@@ -91,24 +91,26 @@ def plan_services(
     """One service per (VIP, listener), numbered in source order, and the classes they fall into."""
     pool_by_name = {pool.name: pool for pool in pools}
     classes: dict[tuple[object, ...], ClassPlan] = {}
+    users: dict[int, list[str]] = {}
     services: list[ServicePlan] = []
 
     def class_of(service: Service, listener: Listener, pool: PoolPlan) -> ClassPlan:
-        ticks = timeout_ticks(service.timeouts, listener.protocol)
+        protocol = listener.protocol
+        ticks = timeout_ticks(service.timeouts, protocol)
         key = (
             service.mode,
-            listener.protocol,
+            protocol,
             pool.scheduler,
             service.client_address,
             pool.on_down,
             ticks,
         )
-        name = f"{service.name} {listener.protocol.value}/{listener.port}"
         known = classes.get(key)
         if known is None:
             origin = label(listener, "")
             known = ClassPlan(len(classes), *key, (), origin, "")
-        classes[key] = replace(known, services=(*known.services, name))
+            classes[key] = known
+        users.setdefault(known.id, []).append(f"{service.name} {protocol.value}/{listener.port}")
         return known
 
     for service in site.services:
@@ -128,14 +130,15 @@ def plan_services(
                 )
                 for offset, vip in enumerate(service.vips)
             ]
-    return tuple(_with_reason(c) for c in classes.values()), tuple(services)
+    return tuple(_described(c, users[c.id]) for c in classes.values()), tuple(services)
 
 
-def _with_reason(plan: ClassPlan) -> ClassPlan:
-    count = len(plan.services)
+def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
+    count = len(services)
     shared = "one listener has" if count == 1 else f"{count} listeners share"
     return replace(
         plan,
+        services=tuple(services),
         reason=(
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
             f"client-address {plan.client_address.value}, on-down {plan.on_down.value} "

@@ -104,6 +104,11 @@ def _block(opening: str, rows: list[str], closing: str, indent: str) -> str:
     return f"{opening}\n{indent}  {inner}\n{indent}{closing}"
 
 
+def json_text(value: object) -> str:
+    """The JSON of any part of a plan."""
+    return _text(value, "")
+
+
 def plan_json(plan: NodePlan) -> str:
     """The text of `plan.json`."""
     body = _text(plan, "")

@@ -10,7 +10,7 @@ from tvsc import __version__
 from tvsc.model import Cluster, Node, Noun, PciDevice, Port, Site, Steering
 from tvsc.plan.abi import RECORD_SCHEMA
 from tvsc.plan.classes import plan_pools, plan_services
-from tvsc.plan.dump import plan_json
+from tvsc.plan.dump import json_text, plan_json
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.routing import plan_bgp, plan_routes
@@ -60,6 +60,7 @@ class _Planner:
         pools = plan_pools(site, self.label)
         classes, services = plan_services(site, pools, self.label)
         self.shared = _Shared(classes, services, pools, place_vips(services))
+        self.base = sha256(f"{options.base}\n{json_text(self.shared)}".encode()).hexdigest()
         self._lips: dict[str, tuple[LipPlan, ...]] = {}
 
     def label(self, noun: Noun, field: str) -> str:
@@ -99,7 +100,7 @@ class _Planner:
             self.label(cluster, "steering"),
         )
         key, _ = rss_key(site.seed, cluster.name)
-        plan = NodePlan(
+        own = NodePlan(
             compiler=f"tvsc {__version__}",
             site=site.name,
             cluster=cluster.name,
@@ -118,17 +119,19 @@ class _Planner:
             lips=lips,
             routes=plan_routes(shared.services, lips),
             bgp=plan_bgp(site, cluster, node, self.label),
+            classes=(),
+            pools=(),
+            services=(),
+            vips=VipTable(0, 0, (), ""),
+        )
+        return replace(
+            own,
+            generation=sha256(f"{self.base}\n{plan_json(own)}".encode()).hexdigest()[:16],
             classes=shared.classes,
             pools=shared.pools,
             services=shared.services,
             vips=shared.vips,
         )
-        return replace(plan, generation=_generation(plan, self.options.base))
-
-
-def _generation(plan: NodePlan, base: str) -> str:
-    """Sixteen hex digits of everything that makes this generation what it is."""
-    return sha256(f"{base}\n{plan_json(plan)}".encode()).hexdigest()[:16]
 
 
 def plan_site(
