@@ -17,6 +17,17 @@ _Static_assert(offsetof(struct tvs_record, proto) == offsetof(struct tvs_key, pr
 
 #define TVS_KEY_HIGH_MASK UINT64_C(0x000000ffffffffff) /* ports and protocol */
 
+/* Stored as the two words that the hash loads: a load of smaller stores would wait for them. */
+TVS_INLINE void tvs_key_set(struct tvs_key *key, const void *addresses, const void *ports,
+                            uint8_t proto)
+{
+    uint64_t low = tvs_load64(addresses);
+    uint64_t high = tvs_load32(ports) | (uint64_t)proto << 32;
+
+    memcpy(key, &low, sizeof(low));
+    memcpy((uint8_t *)key + sizeof(low), &high, sizeof(high));
+}
+
 TVS_INLINE bool tvs_key_matches(const struct tvs_key *key, const struct tvs_record *record)
 {
     const uint8_t *k = (const uint8_t *)key;

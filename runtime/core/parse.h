@@ -144,10 +144,7 @@ TVS_INLINE bool tvs_parse_flow(const struct tvs_frame *frame, struct tvs_packet 
         packet->reason = ip->proto == TVS_ICMP ? (uint8_t)TVS_N_DROPS : TVS_DROP_vip_protocol;
         return false;
     }
-    memcpy(&packet->key.tuple, &ip->saddr_be, 8);
-    memcpy(&packet->key.tuple.sport_be, l4, 4);
-    packet->key.proto = ip->proto;
-    memset(packet->key.zero, 0, sizeof(packet->key.zero));
+    tvs_key_set(&packet->key, &ip->saddr_be, l4, ip->proto);
     return true;
 }
 

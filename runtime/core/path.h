@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packet path: read this first. A burst goes through three passes, so that every cache miss of
- * one packet is waited for while the others are worked on:
+ * The packet path: read this first. A packet goes through three stages, and the stages of a burst's
+ * packets are interleaved, so that every cache miss of one packet is waited for while others are
+ * worked on:
  *
- *   1. parse all, hash requests, compute replies' records    -> prefetch buckets and records
- *   2. compare signatures of all requests                    -> prefetch candidate records
- *   3. check keys, then act by class: forward, open, answer, or drop with a reason
+ *   1. parse, hash a request, compute a reply's record       -> prefetch its bucket or record
+ *   2. compare the signatures of a request's bucket          -> prefetch the candidate record
+ *   3. check the key, then act by class: forward, open, answer, or drop with a reason
  *
  * A generated source defines the site and its classes as constants, wires them with struct
  * tvs_dispatch, and calls tvs_path_burst(); everything is inlined into that one function.
@@ -101,65 +102,92 @@ TVS_INLINE void tvs_path_other(const struct tvs_site *site, struct tvs_worker *w
         tvs_drop(worker, frame, (enum tvs_drop)packet->reason);
 }
 
+/* Stage 1. */
+TVS_INLINE void tvs_path_classify(const struct tvs_site *site, struct tvs_worker *worker,
+                                  struct tvs_frame *frame, struct tvs_packet *packet)
+{
+    tvs_parse(site, worker, frame, packet);
+    if (site->steering == TVS_STEER_SOFTWARE && packet->kind == TVS_PK_REQUEST)
+        tvs_steer(site, worker, frame, packet);
+    if (packet->kind == TVS_PK_REQUEST) {
+        packet->hash = tvs_key_hash(&packet->key, worker->hash_key);
+        __builtin_prefetch(&worker->buckets[tvs_table_first(worker, packet->hash)], 0);
+    } else if (packet->kind == TVS_PK_REPLY) {
+        __builtin_prefetch(&worker->records[packet->record], 1);
+    }
+}
+
+/*
+ * Stage 2. `next_free` is where the free ring's head will be when the new sessions before this packet
+ * have been opened: a miss is most likely a new session, whose record will be the oldest free one.
+ */
+TVS_INLINE void tvs_path_locate(const struct tvs_worker *worker, struct tvs_packet *packet,
+                                uint32_t *next_free)
+{
+    uint32_t number;
+
+    if (packet->kind != TVS_PK_REQUEST)
+        return;
+    number = tvs_table_candidate(worker, packet->hash);
+    packet->record = number;
+    if (TVS_UNLIKELY(number == TVS_NO_RECORD))
+        number = tvs_free_peek(&worker->free, (*next_free)++ - worker->free.head);
+    __builtin_prefetch(&worker->records[number], 1);
+}
+
+/* Stage 3. */
+TVS_INLINE void tvs_path_act(const struct tvs_site *site, const struct tvs_dispatch *dispatch,
+                             struct tvs_worker *worker, struct tvs_frame *frame,
+                             const struct tvs_packet *packet)
+{
+    switch ((enum tvs_packet_kind)packet->kind) {
+    case TVS_PK_REQUEST:
+        tvs_path_request(site, dispatch, worker, frame, packet);
+        break;
+    case TVS_PK_REPLY:
+        tvs_path_reply(dispatch, worker, frame, packet);
+        break;
+    case TVS_PK_OTHER:
+    case TVS_PK_LOCAL:
+        tvs_path_other(site, worker, frame, packet);
+        break;
+    case TVS_PK_DONE:
+        break;
+    }
+}
+
+/*
+ * How many packets a stage is behind the first. Twelve packets' work covers a miss to memory; with
+ * whole passes over the burst the second prefetches would come all at once, more of them than a core
+ * has in flight, and nothing would be left to do meanwhile: 154 instead of 95 cycles per request at a
+ * million sessions.
+ */
+enum { TVS_LOCATE_BEHIND = 12, TVS_ACT_BEHIND = 24 };
+
 TVS_INLINE void tvs_path_burst(const struct tvs_site *site, const struct tvs_dispatch *dispatch,
                                struct tvs_worker *worker, struct tvs_frame *frames, unsigned n)
 {
     struct tvs_packet packets[TVS_MAX_BURST];
-    uint32_t misses = 0;
+    uint32_t next_free = worker->free.head;
     uint64_t bytes = 0;
     uint64_t handed = 0;
 
-    for (unsigned i = 0; i < n; i++) {
-        struct tvs_packet *packet = &packets[i];
-
-        bytes += frames[i].len;
-        handed += frames[i].flags & TVS_FRAME_HANDED;
-        tvs_parse(site, worker, &frames[i], packet);
-        if (site->steering == TVS_STEER_SOFTWARE && packet->kind == TVS_PK_REQUEST)
-            tvs_steer(site, worker, &frames[i], packet);
-        if (packet->kind == TVS_PK_REQUEST) {
-            packet->hash = tvs_key_hash(&packet->key, worker->hash_key);
-            __builtin_prefetch(&worker->buckets[tvs_table_first(worker, packet->hash)], 0);
-        } else if (packet->kind == TVS_PK_REPLY) {
-            __builtin_prefetch(&worker->records[packet->record], 1);
+    for (unsigned step = 0; step < n + TVS_ACT_BEHIND; step++) {
+        if (step < n) {
+            bytes += frames[step].len;
+            handed += frames[step].flags & TVS_FRAME_HANDED;
+            tvs_path_classify(site, worker, &frames[step], &packets[step]);
         }
+        if (step >= TVS_LOCATE_BEHIND && step - TVS_LOCATE_BEHIND < n)
+            tvs_path_locate(worker, &packets[step - TVS_LOCATE_BEHIND], &next_free);
+        if (step >= TVS_ACT_BEHIND)
+            tvs_path_act(site, dispatch, worker, &frames[step - TVS_ACT_BEHIND],
+                         &packets[step - TVS_ACT_BEHIND]);
     }
     worker->counters.bursts++;
     worker->counters.frames += n;
     worker->counters.frames_handed += handed;
     worker->counters.bytes += bytes;
-
-    for (unsigned i = 0; i < n; i++) {
-        struct tvs_packet *packet = &packets[i];
-
-        if (packet->kind != TVS_PK_REQUEST)
-            continue;
-        packet->record = tvs_table_candidate(worker, packet->hash);
-        /* a miss is most likely a new session: its record will be one of the oldest free ones */
-        __builtin_prefetch(&worker->records[TVS_LIKELY(packet->record != TVS_NO_RECORD)
-                                                ? packet->record
-                                                : tvs_free_peek(&worker->free, misses++)],
-                           1);
-    }
-
-    for (unsigned i = 0; i < n; i++) {
-        const struct tvs_packet *packet = &packets[i];
-
-        switch ((enum tvs_packet_kind)packet->kind) {
-        case TVS_PK_REQUEST:
-            tvs_path_request(site, dispatch, worker, &frames[i], packet);
-            break;
-        case TVS_PK_REPLY:
-            tvs_path_reply(dispatch, worker, &frames[i], packet);
-            break;
-        case TVS_PK_OTHER:
-        case TVS_PK_LOCAL:
-            tvs_path_other(site, worker, &frames[i], packet);
-            break;
-        case TVS_PK_DONE:
-            break;
-        }
-    }
 }
 
 #endif
