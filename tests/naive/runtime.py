@@ -9,6 +9,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "runtime-python"
+VARIANTS = [
+    "fixture",
+    "fixture-software",
+    "fixture-few-sessions",
+    "fixture-few-ports",
+    "fixture-few-buckets",
+]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 
 
@@ -37,7 +44,8 @@ def build() -> Path:
         shutil.rmtree(BUILD, ignore_errors=True)
         run(tool("meson"), "setup", str(BUILD), "runtime", "--werror", *OPTIONS)
         mark.write_text(want, encoding="utf-8")
-    run(tool("ninja"), "-C", str(BUILD))
+    targets = ["tools/tvs-replay", "adapters/tvs-memory.so", *(f"test/{v}.so" for v in VARIANTS)]
+    run(tool("ninja"), "-C", str(BUILD), *targets)
     return BUILD
 
 
