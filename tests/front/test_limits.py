@@ -112,3 +112,47 @@ def test_limits_of_the_runtime() -> None:
         "TVS_MAX_WORKERS": MAX_WORKERS,
         "TVS_TICK_MS": TICK_MS,
     }.items() <= value.items()
+
+
+def test_copies_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "INHERITED_SETTINGS", 1000)
+    servers = "    for i in 1..100 { server host(10.1.0.0/16, i):80 }\n"
+    text = f'pool base {{\n{servers}}}\nfor n in 1..50 {{ pool "p{{n}}" like base {{ }} }}\n'
+    assert "TVS0503" in codes_of(write(tmp_path, "language 1\n" + text))
+
+
+def test_list_lines_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LIST_LINES", 10)
+    (tmp_path / "list.csv").write_text("".join(f"10.0.0.{n},80\n" for n in range(1, 8)))
+    text = 'for n in 1..3 { pool "p{n}" { servers from "list.csv" } }\nsite s { asn 1  seed "" }\n'
+    assert codes_of(write(tmp_path, "language 1\n" + text)).count("TVS0118") == 1
+
+
+def test_statements_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STATEMENTS", 100)
+    (tmp_path / "more.tvs").write_text("schedule rr\n" * 20)
+    text = "".join(f'pool p{n} {{ include "more.tvs" }}\n' for n in range(10))
+    assert "TVS0115" in codes_of(write(tmp_path, "language 1\n" + text))
+
+
+def test_many_nodes_with_many_local_ips(tmp_path: Path) -> None:
+    """A short description of billions of local IPs costs nothing."""
+    text = """language 1
+site s { asn 1  seed "s" }
+cluster A {
+    workers 64  steering software  sessions 1k * 2 per worker  idle interrupt
+    local-ips { short 172.16.0.0/12  long /24 per node  workers 1024 each }
+    fabric 10.0.0.1 { asn 2 }
+    for n in 1..10000 {
+        node "n{n}" {
+            router-id 10.0.0.1 + n
+            workers shared
+            port p { vdev "net_tap0"  nic tap  address (10.0.0.1 + n)/8  gateway 10.0.0.1 }
+        }
+    }
+}
+"""
+    start = time.monotonic()
+    found = codes_of(write(tmp_path, text))
+    assert {"TVS0302", "TVS0502", "TVS0503"} <= set(found)
+    assert time.monotonic() - start < 60

@@ -19,7 +19,8 @@ def long_prefixes_nest(site: Site) -> Iterator[Diagnostic]:
         ips = cluster.local_ips
         span = site.span(ips, "long")
         note = (Note(f"`short` is {ips.short}", site.span(ips, "short")),)
-        if ips.long_length <= ips.short.prefixlen and len(cluster.nodes) > 1:
+        bits = ips.long_length - ips.short.prefixlen
+        if bits < 0 or (bits == 0 and len(cluster.nodes) > 1):
             yield Diagnostic(
                 codes.PREFIX_NOT_NESTED,
                 f"`long /{ips.long_length}` does not lie inside `short {ips.short}`",
@@ -27,7 +28,7 @@ def long_prefixes_nest(site: Site) -> Iterator[Diagnostic]:
                 note,
                 "a long prefix has more bits than the short one",
             )
-        elif len(cluster.nodes) > (room := 1 << (ips.long_length - ips.short.prefixlen)):
+        elif len(cluster.nodes) > (room := 1 << bits):
             yield Diagnostic(
                 codes.PREFIX_NOT_NESTED,
                 f"`short {ips.short}` has {room} prefixes of /{ips.long_length}, and cluster"

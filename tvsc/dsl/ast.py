@@ -93,6 +93,11 @@ class Line(NamedTuple):
     items: tuple[Expr, ...]
     block: Block | None
 
+    @property
+    def span(self) -> Span:
+        """The first item."""
+        return self.items[0].span
+
 
 @dataclass(frozen=True, slots=True)
 class Let:
@@ -100,6 +105,11 @@ class Let:
 
     name: Name
     value: Expr
+
+    @property
+    def span(self) -> Span:
+        """The name."""
+        return self.name.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +120,22 @@ class For:
     values: Expr
     block: Block
 
+    @property
+    def span(self) -> Span:
+        """The values that it runs over."""
+        return self.values.span
+
 
 @dataclass(frozen=True, slots=True)
 class Include:
     """`include "pattern"`."""
 
     pattern: Text
+
+    @property
+    def span(self) -> Span:
+        """The pattern."""
+        return self.pattern.span
 
 
 Statement = Line | Let | For | Include

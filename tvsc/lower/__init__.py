@@ -18,7 +18,7 @@ from pathlib import Path
 from tvsc.checks import check
 from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
 from tvsc.dsl import Loader, Program, parse
-from tvsc.dsl.ast import Line, Name, Value
+from tvsc.dsl.ast import Line, Name
 from tvsc.lower.build import build_site
 from tvsc.lower.decode import decode
 from tvsc.lower.inherit import inherit
@@ -54,6 +54,10 @@ def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> 
     before = len(diagnostics)
     _language(program, diagnostics)
     top = decode(program, diagnostics.append)
+    version = top.entries.get(("language", ""))
+    if version is not None and version.value != LANGUAGE:
+        message = f"this version of tvsc knows the language {LANGUAGE} only"
+        diagnostics.append(Diagnostic(codes.LANGUAGE_VERSION, message, version.span))
     if has_errors(diagnostics[before:]):
         return None
     top = inherit(top, diagnostics.append)
@@ -72,16 +76,6 @@ def _language(program: Program, diagnostics: list[Diagnostic]) -> None:
         head = first.items[0]
         span = head.span
         if isinstance(head, Name) and head.text == "language":
-            value = first.items[1] if len(first.items) > 1 else None
-            if not isinstance(value, Value) or value.data == LANGUAGE:
-                return
-            diagnostics.append(
-                Diagnostic(
-                    codes.LANGUAGE_VERSION,
-                    "this version of tvsc knows the language 1 only",
-                    value.span,
-                )
-            )
             return
     diagnostics.append(
         Diagnostic(

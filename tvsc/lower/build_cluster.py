@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
+from tvsc.checks.capacity import MAX_SLOTS
 from tvsc.diag import codes
 from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry
@@ -42,10 +43,16 @@ def build_cluster(context: Context, entry: Entry, nics: list[str]) -> Cluster:
     steering = scope.need("steering", str, "software")
     sessions = scope.need("sessions", int, 1024)
     local_ips = _local_ips(scope)
+    entries = list(scope.entries("node"))
     nodes = tuple(
-        _node(scope, node, index, workers, local_ips, nics)
-        for index, node in enumerate(scope.entries("node"))
+        _node(scope, node, index, workers, local_ips, nics) for index, node in enumerate(entries)
     )
+    if local_ips.per_worker * len(nodes) <= MAX_SLOTS:
+        # More cannot work, and a check says so; then nobody needs them.
+        nodes = tuple(
+            node.model_copy(update={"lips": worker_lips(local_ips, node.index, workers)})
+            for node in nodes
+        )
     if not nodes:
         scope.missing("node")
     fabric = tuple(_fabric(scope, e) for e in scope.entries("fabric"))
@@ -131,7 +138,7 @@ def _node(
         control_core=scope.get("control", int | None, None),  # type: ignore[arg-type]
         ports=ports,
         long=long_prefix(local_ips, index),
-        lips=worker_lips(local_ips, index, workers),
+        lips=(),
     )
 
 

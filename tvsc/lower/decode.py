@@ -43,7 +43,9 @@ class _Decoder:
         self.program = program
         self._report = report
         self.errors = 0
-        self.iterations = 0
+        self.statements = 0
+        self.looped = 0
+        self.loops = 0
 
     def report(self, diagnostic: Diagnostic) -> None:
         self._report(diagnostic)
@@ -52,6 +54,7 @@ class _Decoder:
             raise _EnoughError
 
     def body(self, out: Fields, body: tuple[Statement, ...], env: Env) -> None:
+        self.count(body)
         for statement in body:
             if isinstance(statement, Line):
                 self.line(out, statement, env)
@@ -65,6 +68,22 @@ class _Decoder:
                     self.include(out, statement, env)
             except StatementError as error:
                 self.report(error.diagnostic)
+
+    def count(self, body: tuple[Statement, ...]) -> None:
+        """Statements are bounded: altogether, and tighter inside loops."""
+        self.statements += len(body)
+        if self.loops:
+            self.looped += len(body) + 1
+        if self.looped > limits.LOOP_STATEMENTS:
+            what, limit = "loops", limits.LOOP_STATEMENTS
+        elif self.statements > limits.STATEMENTS:
+            what, limit = "includes", limits.STATEMENTS
+        else:
+            return
+        message = f"the {what} of this site come to more than {limit:,} statements"
+        span = body[0].span if body else None
+        self._report(Diagnostic(codes.LOOP_LIMIT, message, span))
+        raise _EnoughError
 
     def let(self, statement: Let, env: Env) -> None:
         name = statement.name
@@ -85,24 +104,21 @@ class _Decoder:
                 statement.values.span,
                 "write `for n in 1..4`",
             )
-        self.iterations += len(values)
-        if self.iterations > limits.LOOP_ITERATIONS:
-            span = statement.values.span
-            self._report(
-                Diagnostic(
-                    codes.LOOP_LIMIT,
-                    f"the loops of this site run more than {limits.LOOP_ITERATIONS:,} times",
-                    span,
-                )
+        if len(values) > limits.LOOP_STATEMENTS:
+            fail(
+                codes.LOOP_LIMIT,
+                f"the loops of a site come to at most {limits.LOOP_STATEMENTS:,} statements",
+                statement.values.span,
             )
-            raise _EnoughError
         before = self.errors
+        self.loops += 1
         for n in range(values.first, values.last + 1):
             inner = Env(env, {statement.name.text: (n, statement.name.span)})
             self.body(out, statement.block.body, inner)
             if self.errors > before:
                 # The other rounds would say the same again.
                 break
+        self.loops -= 1
 
     def include(self, out: Fields, statement: Include, env: Env) -> None:
         for file in self.program.included.get(statement.pattern.span, ()):
@@ -119,7 +135,10 @@ class _Decoder:
                 self.follows(out.kind, reader)
             except StatementError as error:
                 self.report(error.diagnostic)
-                return
+                if not reader.skip_to(out.kind.settings):
+                    self.lost_block(out.kind, line, env)
+                    return
+                continue
             entry = Entry(setting, "", value, reader.span, reader.parts, None)
             if setting.key is not None:
                 entry.key = setting.key(value)
@@ -128,6 +147,16 @@ class _Decoder:
             self.add(out, entry)
             if entry.fields is not None and block is not None:
                 self.body(entry.fields, block.body, Env(env))
+
+    def lost_block(self, kind: Kind, line: Line, env: Env) -> None:
+        """The header is wrong; what its block holds is read for its own mistakes."""
+        for item in reversed(line.items):
+            setting = kind.settings.get(item.text) if isinstance(item, Name) else None
+            if setting is not None:
+                if setting.block is not None and line.block is not None:
+                    lost = Fields(KINDS[setting.block], line.block.span)
+                    self.body(lost, line.block.body, Env(env))
+                return
 
     def keyword(self, kind: Kind, reader: Reader) -> Setting:
         item = reader.take("a setting")

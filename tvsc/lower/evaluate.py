@@ -99,9 +99,13 @@ def text_of(text: Text, env: Env) -> str:
     """A text with its variables inserted."""
     if len(text.parts) == 1 and isinstance(text.parts[0], str):
         return text.parts[0]
-    return "".join(
+    made = "".join(
         _interpolated(part, env) if isinstance(part, Interpolation) else part for part in text.parts
     )
+    if len(made) > limits.TEXT_CHARACTERS:
+        message = f"a text has at most {limits.TEXT_CHARACTERS} characters"
+        fail(codes.BAD_LITERAL, message, text.span)
+    return made
 
 
 def _interpolated(part: Interpolation, env: Env) -> str:
@@ -139,6 +143,7 @@ def _binary(expr: Binary, env: Env) -> Scalar:
         result = _address(expr, left, right)
     elif isinstance(left, Duration | Bytes | Rate) or isinstance(right, Duration | Bytes | Rate):
         result = _quantities(expr.operator, left, right)
+        _bounded(result, expr)
     if result is None:
         fail(
             codes.WRONG_TYPE,
@@ -200,6 +205,18 @@ def _address(expr: Binary, left: IPv4Address | IPv6Address, right: int) -> Scala
     if not 0 <= moved < 1 << left.max_prefixlen:
         fail(codes.ARITHMETIC, f"there is no address {left} {expr.operator} {right}", expr.span)
     return type(left)(moved)
+
+
+def _bounded(value: Scalar | None, expr: Binary) -> None:
+    numbers: tuple[int, ...] = ()
+    if isinstance(value, Duration):
+        numbers = value.ms.as_integer_ratio()
+    elif isinstance(value, Bytes):
+        numbers = (value.count,)
+    elif isinstance(value, Rate):
+        numbers = (value.per_second,)
+    if any(n.bit_length() > _BITS for n in numbers):
+        fail(codes.ARITHMETIC, "the result is too large", expr.span)
 
 
 def _quantities(operator: str, left: Scalar, right: Scalar) -> Scalar | None:

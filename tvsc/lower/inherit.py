@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl import limits
 from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry, Fields, merge
 from tvsc.lower.schema import Named
@@ -35,6 +36,7 @@ class _Inherit:
         self.by_name: dict[_Key, Entry] = {}
         self.done: dict[_Key, Fields] = {}
         self.open: list[_Key] = []
+        self.copied = 0
         defaults = next(top.all("defaults"), None)
         self.defaults: dict[str, Fields] = {}
         if defaults is not None and defaults.fields is not None:
@@ -93,10 +95,20 @@ class _Inherit:
                 base = self.merged(parent)
                 self.open.pop()
         fields = entry.fields
-        if base is not None:
+        if base is not None and self.room_for(base, entry):
             fields = merge(base, fields, _NOT_COPIED.get(keyword, frozenset()))
         self.done[key] = fields
         return fields
+
+    def room_for(self, base: Fields, entry: Entry) -> bool:
+        """Whether that many more settings may be copied; says so once when not."""
+        before = self.copied
+        self.copied += len(base.entries)
+        if before <= limits.INHERITED_SETTINGS < self.copied:
+            limit = f"{limits.INHERITED_SETTINGS:,}"
+            message = f"`like` and `defaults` copy more than {limit} settings"
+            self.report(Diagnostic(codes.SITE_TOO_BIG, message, entry.span))
+        return self.copied <= limits.INHERITED_SETTINGS
 
     def parent(self, entry: Entry, keyword: str, like: str, key: _Key) -> Entry | None:
         span = entry.parts.get("like", entry.span)

@@ -38,6 +38,8 @@ def _lines(context: Context, source: FromFile) -> Iterator[tuple[str, Span]]:
             message = f"a line of a list has at most {MAX_LINE_CHARACTERS} characters"
             context.report(codes.LIST_FILE, message, Span(number, start, start + 80))
             return
+        if not context.take_line(Span(number, start, end)):
+            return
         raw = text[start:end].partition("#")[0]
         line = raw.strip()
         if line:

@@ -7,7 +7,7 @@ wants and what it found. `parts` collects the spans of named values, for the ori
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from fractions import Fraction
 from ipaddress import (
     IPv4Address,
@@ -70,6 +70,15 @@ class Reader:
         self.usage = usage
         self.start = self.last
         self.parts = {}
+
+    def skip_to(self, words: Container[str]) -> bool:
+        """After a mistake: go on with the next item that is one of these words, if there is one."""
+        while not self.done():
+            word = self.peek_word()
+            if word is not None and word in words:
+                return True
+            self.at += 1
+        return False
 
     @property
     def last(self) -> Span:

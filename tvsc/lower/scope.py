@@ -9,6 +9,7 @@ from typing import TypeVar
 from tvsc.diag import codes
 from tvsc.diag.codes import Code
 from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.dsl import limits
 from tvsc.dsl.load import Loader
 from tvsc.lower.fields import Entry
 from tvsc.model import Origins
@@ -25,6 +26,15 @@ class Context:
     sink: Callable[[Diagnostic], None]
     origins: Origins
     loader: Loader
+    list_lines: int = 0
+
+    def take_line(self, span: Span) -> bool:
+        """Whether one more line of a list file may be read; says so once when not."""
+        self.list_lines += 1
+        if self.list_lines == limits.LIST_LINES + 1:
+            message = f"the lists of this site have more than {limits.LIST_LINES:,} lines in all"
+            self.report(codes.LIST_FILE, message, span)
+        return self.list_lines <= limits.LIST_LINES
 
     def report(
         self,

@@ -95,6 +95,8 @@ def _workers(reader: Reader) -> object:
     if reader.word(("cores", "shared")) == "shared":
         return ((), None)
     ranges = reader.ranges(0, MAX_CORE)
+    if sum(len(r) for r in ranges) > MAX_CORE:
+        fail(codes.OUT_OF_RANGE, f"`workers` has at most {MAX_CORE} cores", reader.last)
     cores = tuple(core for r in ranges for core in range(r.first, r.last + 1))
     socket = None
     if reader.optional("socket"):
