@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,11 +23,10 @@ PATIENCE_S = 60
 
 @dataclass
 class Laptop:
-    """A site file, and the lab commands on it. `namespace_ids` are those seen so far."""
+    """A site file, and the lab commands on it."""
 
     site: Path
     out: Path
-    namespace_ids: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -68,17 +67,12 @@ class Laptop:
         """Everything on this machine that is the lab's."""
         found = [f"namespace {p.name}" for p in _listing("/run/netns") if self.name in p.name]
         found += [f"file {path}" for path in _listing(str(RUN)) if path.name == self.name]
-        self.namespace_ids |= {
-            path.stat().st_ino for path in _listing("/run/netns") if self.name in path.name
-        }
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                inside = (process / "ns/net").stat().st_ino in self.namespace_ids
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
-            named = f"/tvsc-lab/{self.name}/" in words or f"supervisor {self.name}" in words
-            if named or inside:
+            if f"/tvsc-lab/{self.name}/" in words or f"supervisor {self.name}" in words:
                 found.append(f"process {process.name}: {words}")
         return found
 

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.conftest import Laptop
 from tvsc.lab.report import BackendDrill, FailoverDrill, Report
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 REQUESTS = 2000
 

@@ -30,7 +30,8 @@ def start(server: LabServer, run: RunDirectory) -> list[Child]:
         children.append(_spawn(command, server, run, "nginx"))
     if server.udp_ports:
         ports = [str(port) for port in server.udp_ports]
-        command = [sys.executable, "-I", "-S", str(UDP_SERVER), str(server.address), *ports]
+        folder = run.folder("servers", server.name)
+        command = [sys.executable, "-I", "-S", str(UDP_SERVER), str(folder), server.name, *ports]
         children.append(_spawn(command, server, run, "udp"))
     return children
 

@@ -1,5 +1,6 @@
-"""A real server for UDP: says who asked and who answers. A program: ADDRESS PORT...
+"""A real server for UDP: says who asked and who answers. A program: RUN_DIRECTORY ADDRESS PORT...
 
+The run directory is there for `ps`, to tell whose it is.
 It uses the standard library alone, so that it starts fast and runs without tvsc's environment.
 """
 
@@ -26,4 +27,4 @@ def serve(address: str, ports: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], [int(port) for port in sys.argv[2:]])
+    serve(sys.argv[2], [int(port) for port in sys.argv[3:]])
