@@ -228,7 +228,10 @@ TVS_INLINE void housekeep(struct turn *turn, bool worked)
 
     if (TVS_UNLIKELY(clock_advance(&turn->clock, rte_rdtsc()))) {
         turn->core->now_tick = turn->clock.tick;
-        turn->sweep_left = tvs_worker_sweep_budget(turn->core, SWEEP_PERIOD_TICKS);
+        /* without a session nothing expires, and pages that were never used stay untouched */
+        turn->sweep_left = turn->core->n_sessions == 0
+                               ? 0
+                               : tvs_worker_sweep_budget(turn->core, SWEEP_PERIOD_TICKS);
     }
     if (turn->sweep_left == 0)
         return;
