@@ -71,6 +71,19 @@ def test_a_node_dies(report: Report) -> None:
     assert drill.rejoin_ms is not None
 
 
+def test_a_node_freezes(report: Report) -> None:
+    """The link stays up, so only BFD can tell: 3 packets at 300 ms."""
+    drill = _failover(report, "node-freeze")
+    assert drill.recovered
+    assert drill.link_down_ms is None
+    assert drill.rerouted_ms is not None
+    assert 300 < drill.rerouted_ms < 3000
+    assert drill.outage.failed > 0
+    assert drill.outage.lasted_ms < 3000
+    assert drill.moved_flows_of_survivors == 0 or not report.setting.resilient_groups
+    assert drill.served_by == ["tvs-a2", "tvs-a3", "tvs-a4"]
+
+
 def test_a_cluster_dies(report: Report) -> None:
     drill = _failover(report, "cluster-loss")
     assert drill.recovered

@@ -36,6 +36,7 @@ class Drill(StrEnum):
     """What can be broken."""
 
     NODE_LOSS = "node-loss"
+    NODE_FREEZE = "node-freeze"
     CLUSTER_LOSS = "cluster-loss"
     BACKEND_DOWN = "backend-down"
 

@@ -14,7 +14,7 @@ from tvsc.lab import spread
 from tvsc.lab.client import Fetch, Held, Prober, Wish, fetch_all, sources
 from tvsc.lab.ecmp import Event
 from tvsc.lab.errors import LabError
-from tvsc.lab.remote import ask
+from tvsc.lab.remote import Op, ask
 from tvsc.lab.report import BackendDrill, FailoverDrill, Outage
 from tvsc.lab.state import RunDirectory
 from tvsc.lab.topology import LabNode, LabPool, Target, Topology
@@ -23,7 +23,7 @@ from tvsc.model import Protocol
 FLOWS = 256
 HELD = 64
 PROBE_EVERY_S = 0.005
-PROBE_TIMEOUT_S = 0.3
+PROBE_TIMEOUT_S = 0.8
 QUIET_S = 1.0
 """Without a failure for so long, the clients have recovered."""
 
@@ -44,10 +44,28 @@ class DrillGround:
         self.say = say
         self.target = self._target(lambda _: True, "the drills need a TCP service")
 
+    @property
+    def drills(self) -> dict[str, Callable[[], FailoverDrill | BackendDrill]]:
+        """By the name that the command line uses."""
+        return {
+            "node-loss": self.node_loss,
+            "node-freeze": self.node_freeze,
+            "cluster-loss": self.cluster_loss,
+            "backend-down": self.backend_down,
+        }
+
     def node_loss(self) -> FailoverDrill:
         """SIGKILL for the daemon of one node that serves."""
         victim = self.topology.serving[0]
         return self._failover("node-loss", [victim], f"kill -9 of tvsd on {victim.name}")
+
+    def node_freeze(self) -> FailoverDrill:
+        """SIGSTOP for the daemon of one node that serves: its link stays, only BFD notices."""
+        victim = self.topology.serving[0]
+        if not all(session.bfd_interval_ms for session in self.topology.sessions):
+            raise LabError("the site has no BFD", help="leave out `--drill node-freeze`")
+        what = f"kill -STOP of tvsd on {victim.name}"
+        return self._failover("node-freeze", [victim], what, op="freeze-nodes")
 
     def cluster_loss(self) -> FailoverDrill:
         """SIGKILL for the daemons of all nodes that serve."""
@@ -104,14 +122,16 @@ class DrillGround:
 
     # ---- nodes ----------------------------------------------------------------------------------
 
-    def _failover(self, name: str, victims: list[LabNode], what: str) -> FailoverDrill:
+    def _failover(
+        self, name: str, victims: list[LabNode], what: str, *, op: Op = "kill-nodes"
+    ) -> FailoverDrill:
         names = {node.name for node in victims}
         before = self._owners()
         held = Held(self.topology, self._wishes(self.target, HELD))
         holders = spread.place(self.topology, held.fetches)
         prober = self._prober(self.target)
         self.say(what)
-        killed_ns = ask(self.run, "kill-nodes", names).at_ns
+        killed_ns = ask(self.run, op, names).at_ns
         recovered = self._until(lambda: _quiet(prober, killed_ns), RECOVERY_PATIENCE_S)
         outage = _outage(prober.stop(), killed_ns)
         events = ask(self.run, "status", since_ns=killed_ns).events
@@ -121,6 +141,8 @@ class DrillGround:
         after = self._owners()
         survivors = {flow: node for flow, node in before.items() if node not in names}
         moved = sum(1 for flow, node in survivors.items() if after.get(flow) != node)
+        if op == "freeze-nodes":
+            ask(self.run, "kill-nodes", names)
         self.say("start it again" if len(victims) == 1 else "start them again")
         rejoin_ms = self._restart(victims)
         rejoined = self._owners()

@@ -26,7 +26,7 @@ def running(run: RunDirectory) -> Spec | None:
     state = run.load()
     if state is None or not state.ready or not state.supervisor.alive():
         return None
-    return Spec.model_validate_json((run.path / "spec.json").read_text(encoding="utf-8"))
+    return Spec.model_validate_json(run.spec.read_text(encoding="utf-8"))
 
 
 def bring_up(spec: Spec, watch: Watcher) -> None:
@@ -39,7 +39,7 @@ def bring_up(spec: Spec, watch: Watcher) -> None:
     try:
         run.folder("log")
         text = spec.model_dump_json(indent=1) + "\n"
-        (run.path / "spec.json").write_text(text, encoding="utf-8")
+        run.spec.write_text(text, encoding="utf-8")
         supervisor = _start_supervisor(run, lock)
     finally:
         os.close(lock)  # the supervisor holds it now, or nobody

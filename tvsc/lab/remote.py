@@ -21,6 +21,7 @@ Op = Literal[
     "status",
     "detach",
     "kill-nodes",
+    "freeze-nodes",
     "start-nodes",
     "stop-servers",
     "start-servers",

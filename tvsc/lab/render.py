@@ -170,10 +170,20 @@ class Narrator:
     def drill_begins(self, name: str) -> None:
         self._heading(f"Drill: {name}")
 
-    def failover(self, drill: FailoverDrill) -> None:
+    def drill(self, drill: FailoverDrill | BackendDrill) -> None:
         self.stop()
+        if isinstance(drill, BackendDrill):
+            self._backend(drill)
+        else:
+            self._failover(drill)
+
+    def _failover(self, drill: FailoverDrill) -> None:
+        gone = drill.link_down_ms
         lines = [
-            ("the switch saw the link go after", _ms(drill.link_down_ms)),
+            (
+                "the switch saw the link go after",
+                "never: it stays up, BFD has to notice" if gone is None else _ms(gone),
+            ),
             ("the route had no dead next hop after", _ms(drill.rerouted_ms)),
             ("clients", _outage(drill.outage)),
             ("then served by", " ".join(drill.served_by)),
@@ -191,8 +201,7 @@ class Narrator:
         )
         self._facts(lines, drill.good)
 
-    def backend(self, drill: BackendDrill) -> None:
-        self.stop()
+    def _backend(self, drill: BackendDrill) -> None:
         lines = [
             ("clients", _outage(drill.outage)),
             ("its check allows", f"{drill.gone_within_ms} ms until no new session goes to it"),

@@ -23,8 +23,6 @@ SAMPLES = 12
 SETTLE_S = 0.1
 WARM_UP = 64
 
-DRILLS = ("node-loss", "cluster-loss", "backend-down")
-
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -64,6 +62,11 @@ def run(
     directory = RunDirectory(lab_name(site_file))
     spec = launch.running(directory)
     if spec is not None:
+        if site_file.stat().st_mtime > directory.spec.stat().st_mtime:
+            narrator.say(
+                "note: the site was changed after this lab came up; "
+                f"to see the change, run `tvsc lab down {site_file}` first"
+            )
         ready = Ready(spec, directory, own=False, started_ms=None)
     else:
         ready = _bring_up(site_file, out, steering, narrator)
@@ -190,14 +193,9 @@ def _drills(
     )
     for name in names:
         narrator.drill_begins(name)
-        if name == "backend-down":
-            backend = ground.backend_down()
-            narrator.backend(backend)
-            results.append(backend)
-        else:
-            failover = ground.node_loss() if name == "node-loss" else ground.cluster_loss()
-            narrator.failover(failover)
-            results.append(failover)
+        result = ground.drills[name]()
+        narrator.drill(result)
+        results.append(result)
     return results
 
 

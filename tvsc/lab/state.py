@@ -47,6 +47,11 @@ class RunDirectory:
         return self.path / "control.sock"
 
     @property
+    def spec(self) -> Path:
+        """What the supervisor was told."""
+        return self.path / "spec.json"
+
+    @property
     def logs(self) -> Path:
         return self.path / "log"
 

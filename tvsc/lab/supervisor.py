@@ -234,6 +234,9 @@ class Supervisor:
                 _tie_to_parent(0)
             case "kill-nodes":
                 self._kill(("tvsd",), [self._node(name).name for name in request.subjects])
+            case "freeze-nodes":
+                for name in request.subjects:
+                    self.children["tvsd", self._node(name).name].recorded.signal(signal.SIGSTOP)
             case "start-nodes":
                 for name in request.subjects:
                     self._start_daemon(self._node(name))
@@ -342,7 +345,7 @@ def main(lab: str, parent: int) -> int:
     if os.getppid() != parent:
         return 1
     run = RunDirectory(lab)
-    spec = Spec.model_validate_json((run.path / "spec.json").read_text(encoding="utf-8"))
+    spec = Spec.model_validate_json(run.spec.read_text(encoding="utf-8"))
     own = identify(os.getpid())
     if own is None:
         return 1
