@@ -7,7 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export CC=$1
 build=build/runtime-$CC
-options=(--werror -Dtests=true -Ddpdk=shared -Dbuildtype=debugoptimized
+# gcc builds the quick loop: not optimised, which takes an eighth of the time and hides nothing from the sanitizers.
+case $1 in gcc) optimization=0 ;; *) optimization=2 ;; esac
+options=(--werror -Dtests=true -Ddpdk=shared -Ddebug=true -Doptimization=$optimization
     -Db_sanitize=address,undefined -Db_lundef=false)
 
 missing=$(setup/apt.sh --missing build test) || {
