@@ -1,9 +1,10 @@
 """The compiler from end to end: read this first.
 
 `STAGES` is the whole of `tvsc compile`, in order. A stage reads what earlier ones left in `Run` and
-leaves its own result there. The stages up to `render` are pure: they look at the site and nothing
-else. The first that touches OUT is `claim`; the only one that changes what a user sees there is
-`publish`, in one step at the end.
+leaves its own result there. Up to `plan` only the site and the machine's tools are looked at; the
+first stage that touches OUT is `claim`, and the only one that changes what a user sees there is
+`publish`, in one step at the end. A plan names its generation by everything that goes into it, so
+`claim` knows before anything is rendered whether there is work to do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from tvsc.build.failure import BuildError
 from tvsc.build.output import NodeState, Output, State
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import Compiler, base_hash, find_compiler
-from tvsc.codegen import render_node
 from tvsc.diag import Diagnostic, codes
 from tvsc.model import Site, Steering
 from tvsc.plan import NodePlan, PlanOptions, SitePlan, plan_site
@@ -94,22 +94,20 @@ def load(run: Run) -> None:
 
 
 def tools(run: Run) -> None:
-    """The machine's compiler; with the runtime and the templates it names the base of every
-    generation.
-    """
+    """The machine's compiler; with the runtime and tvsc itself it is the base of every build."""
     run.compiler = find_compiler()
     run.base = base_hash(run.compiler)
 
 
 def plan(run: Run) -> None:
-    """Site -> NodePlan of every node."""
-    options = PlanOptions(steering=run.options.steering, base=run.base)
+    """Site -> NodePlan of every node. A generation's name covers the site's texts, too: a bundle's
+    manifest has their hashes, and one name is always the same bytes.
+    """
+    digest = hashlib.sha256(run.base.encode())
+    for source in run.sources.files:
+        digest.update(f"{source.name}\0{len(source.text)}\0{source.text}".encode())
+    options = PlanOptions(steering=run.options.steering, base=digest.hexdigest())
     run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)
-
-
-def render(run: Run) -> None:
-    """NodePlan -> path: text."""
-    run.texts = {node.node: render_node(node) for node in run.plan.nodes}
 
 
 def claim(run: Run) -> None:
@@ -119,11 +117,7 @@ def claim(run: Run) -> None:
         from tvsc.build.host import host_hash
 
         run.host = host_hash(run.compiler)
-    for node in run.plan.nodes:
-        digest = hashlib.sha256(f"{run.base}\n{run.host}\n".encode())
-        for name, text in run.texts[node.node].items():
-            digest.update(f"{name}\0{len(text)}\0{text}".encode())
-        run.fingerprints[node.node] = digest.hexdigest()
+    run.fingerprints = {node.node: f"{node.generation} {run.host}" for node in run.plan.nodes}
     run.unchanged = _nothing_to_do(run)
 
 
@@ -142,6 +136,15 @@ def _nothing_to_do(run: Run) -> bool:
         and output.intact(node.files)
         for name, node in old.nodes.items()
     )
+
+
+def render(run: Run) -> None:
+    """NodePlan -> path: text."""
+    if run.unchanged:
+        return
+    from tvsc.codegen import render_node
+
+    run.texts = {node.node: render_node(node) for node in run.plan.nodes}
 
 
 def validate(run: Run) -> None:
@@ -194,10 +197,10 @@ def publish(run: Run) -> None:
 
 Stage = Callable[[Run], None]
 
-STAGES: tuple[Stage, ...] = (load, tools, plan, render, claim, validate, build, pack, publish)
+STAGES: tuple[Stage, ...] = (load, tools, plan, claim, render, validate, build, pack, publish)
 
-_PURE = STAGES[: STAGES.index(claim)]
-_EFFECTS = STAGES[STAGES.index(claim) :]
+_BEFORE_OUT = STAGES[: STAGES.index(claim)]
+_WITH_OUT = STAGES[STAGES.index(claim) :]
 
 
 def compile_site(options: Options, progress: Progress | None = None) -> Run:
@@ -205,10 +208,10 @@ def compile_site(options: Options, progress: Progress | None = None) -> Run:
     was.
     """
     run = Run(options, progress or Progress(quiet=True), Output(options.out))
-    for stage in _PURE:
+    for stage in _BEFORE_OUT:
         stage(run)
     with run.output:
-        for stage in _EFFECTS:
+        for stage in _WITH_OUT:
             stage(run)
     return run
 

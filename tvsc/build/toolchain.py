@@ -25,6 +25,9 @@ _LIBRARIES = {
     "jansson": ("jansson", "libjansson-dev"),
 }
 
+_WRITERS = ("build", "bundle", "codegen", "plan")
+"""The parts of tvsc that decide what is written."""
+
 # What of the runtime does not go into any product.
 _NOT_BUILT = {"test", "fuzz", "bench"}
 
@@ -134,6 +137,8 @@ def runtime_hash() -> str:
 
 
 def base_hash(compiler: Compiler) -> str:
-    """Names everything but the site that goes into a generation."""
-    text = "\n".join((__version__, compiler.version, runtime_hash(), _tree_hash(templates_dir())))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Names everything but the site that goes into a generation, this program's text included."""
+    package = Path(__file__).parents[1]
+    parts = [_tree_hash(package / name) for name in _WRITERS]
+    parts += [__version__, compiler.version, runtime_hash(), _tree_hash(templates_dir())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from jinja2.bccache import Bucket, BytecodeCache
 
 from tvsc.codegen import escape
 from tvsc.codegen.c_context import c_context
@@ -39,28 +35,6 @@ def _c_bool(value: bool) -> str:
     return "true" if value else "false"
 
 
-class _Compiled(BytecodeCache):
-    """Compiled templates in the user's cache: half of the time of a compilation without changes.
-    Jinja compares them with the source; a cache that cannot be used is left alone.
-    """
-
-    def __init__(self) -> None:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        self.directory = Path(base).expanduser() / "tvsc" / "templates"
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        with suppress(OSError, ValueError, EOFError):
-            bucket.bytecode_from_string((self.directory / bucket.key).read_bytes())
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        path = self.directory / bucket.key
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with suppress(OSError):
-            self.directory.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(bucket.bytecode_to_string())
-            draft.replace(path)
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -71,7 +45,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # C and BIRD: the filters below escape
         auto_reload=False,
-        bytecode_cache=_Compiled(),
         cache_size=-1,
     )
     environment.filters.update(
