@@ -6,7 +6,6 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 
 from tvsc.checks.capacity import MAX_SLOTS
 from tvsc.diag import codes
-from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry
 from tvsc.lower.schema import Named
 from tvsc.lower.scope import Context, Scope
@@ -153,7 +152,7 @@ def _port(node: Scope, entry: Entry, nics: list[str], socket: int | None) -> Por
             codes.UNKNOWN_NAME,
             f"there is no NIC profile `{nic}`",
             nic_entry.span,
-            did_you_mean(nic, nics),
+            scope.context.did_you_mean(nic, nics),
         )
     return Port(
         at=scope.at,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tvsc.diag import codes
-from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry
 from tvsc.lower.lists import prefixes
 from tvsc.lower.schema import Named
@@ -71,7 +70,7 @@ def _listener(scope: Scope, entry: Entry, pools: dict[str, Entry]) -> Listener:
 
 def _pool_exists(context: Context, name: str, pools: dict[str, Entry], span: Span) -> None:
     if name not in pools:
-        hint = did_you_mean(name, list(pools)) if len(pools) <= 20_000 else None
+        hint = context.did_you_mean(name, pools)
         context.report(codes.UNKNOWN_NAME, f"there is no pool `{name}`", span, hint)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from itertools import islice
 from typing import NoReturn
 
 from tvsc.diag import codes
@@ -26,6 +28,7 @@ from tvsc.dsl.values import (
 )
 from tvsc.source import Span
 
+_WORDS_COMPARED = 500
 _BITS = limits.NUMBER_CHARACTERS * 4
 
 
@@ -44,8 +47,14 @@ def fail(
     raise StatementError(Diagnostic(code, message, span, notes, help_))
 
 
-def did_you_mean(word: str, known: list[str]) -> str | None:
+def did_you_mean(word: str, known: Collection[str]) -> str | None:
     """`did you mean X?` for the closest of the known words, or None."""
+    # Comparing is dear: of very many words, those of the same length and start will do.
+    first = list(islice(known, _WORDS_COMPARED + 1))
+    if len(first) > _WORDS_COMPARED:
+        alike = (k for k in known if k[:2] == word[:2] and abs(len(k) - len(word)) <= 1)
+        first = list(islice(alike, _WORDS_COMPARED))
+    known = first
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else None
 

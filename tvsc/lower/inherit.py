@@ -37,6 +37,7 @@ class _Inherit:
         self.done: dict[_Key, Fields] = {}
         self.open: list[_Key] = []
         self.copied = 0
+        self.hints = 100
         defaults = next(top.all("defaults"), None)
         self.defaults: dict[str, Fields] = {}
         if defaults is not None and defaults.fields is not None:
@@ -114,15 +115,12 @@ class _Inherit:
         span = entry.parts.get("like", entry.span)
         parent = self.by_name.get((keyword, like))
         if parent is None:
-            known = [name for kind, name in self.by_name if kind == keyword]
-            self.report(
-                Diagnostic(
-                    codes.UNKNOWN_NAME,
-                    f"there is no {keyword} `{like}`",
-                    span,
-                    help=did_you_mean(like, known),
-                )
-            )
+            self.hints -= 1
+            hint = None
+            if self.hints >= 0:
+                hint = did_you_mean(like, [n for kind, n in self.by_name if kind == keyword])
+            message = f"there is no {keyword} `{like}`"
+            self.report(Diagnostic(codes.UNKNOWN_NAME, message, span, help=hint))
             return None
         if len(self.open) >= _CHAIN:
             self.report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from tvsc.diag.codes import Code
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.dsl import limits
 from tvsc.dsl.load import Loader
+from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry
 from tvsc.model import Origins
 from tvsc.source import Span
@@ -27,6 +28,12 @@ class Context:
     origins: Origins
     loader: Loader
     list_lines: int = 0
+    hints: int = 100
+
+    def did_you_mean(self, word: str, known: Collection[str]) -> str | None:
+        """A hint for the first of many wrong names: looking for it costs time."""
+        self.hints -= 1
+        return did_you_mean(word, known) if self.hints >= 0 else None
 
     def take_line(self, span: Span) -> bool:
         """Whether one more line of a list file may be read; says so once when not."""
