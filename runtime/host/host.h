@@ -104,6 +104,8 @@ struct tvs_host_worker {
     struct tvs_inbox *inbox;       /* which hand-over rings have something (worker.h) */
     struct rte_ring *exception_rx; /* worker -> control */
     struct rte_ring *exception_tx; /* control -> worker; NULL but for worker 0 */
+    struct rte_ring
+        *relay; /* to worker 0, to send on ports without a queue for this one; or NULL */
     struct rte_ring *handover[TVS_MAX_WORKERS]; /* from worker [i] to this one; NULL: itself */
 
     /* the worker's own line, read by control; `turns` is the heartbeat, sleep does not stop it */
@@ -120,6 +122,7 @@ struct tvs_host_port {
     const struct tvs_gen_port *config;
     uint16_t dpdk_id;     /* == index in host->ports[] unless a driver made more */
     uint16_t n_rx_queues; /* == workers, or fewer with steering software */
+    uint16_t n_tx_queues; /* likewise */
     int socket;
     uint8_t mac[6];
     bool rx_interrupts;

@@ -76,27 +76,26 @@ static int find(struct tvs_host_port *port, struct rte_eth_dev_info *info)
     return 0;
 }
 
-/* Each worker sends on its own queue; only `steering software` gets by with fewer to receive on. */
+/* Each worker has its own two queues; only `steering software` gets by with fewer. */
 static int count_queues(struct tvs_host *host, struct tvs_host_port *port,
                         const struct rte_eth_dev_info *info)
 {
     uint8_t mode = host->bound->generation->steering.mode;
+    uint16_t n = host->n_workers;
 
-    if (info->max_tx_queues < host->n_workers) {
-        tvs_error("port %s: driver %s has %u transmit queues, %u workers need one each",
-                  port->config->name, port->driver, info->max_tx_queues, host->n_workers);
+    port->n_rx_queues = info->max_rx_queues < n ? info->max_rx_queues : n;
+    port->n_tx_queues = info->max_tx_queues < n ? info->max_tx_queues : n;
+    if (port->n_rx_queues == 0 || port->n_tx_queues == 0) {
+        tvs_error("port %s: driver %s can only %s", port->config->name, port->driver,
+                  port->n_rx_queues == 0 ? "send" : "receive");
         return -EOPNOTSUPP;
     }
-    port->n_rx_queues = host->n_workers;
-    if (info->max_rx_queues >= host->n_workers)
-        return 0;
-    if (mode != TVS_STEER_SOFTWARE || info->max_rx_queues == 0) {
-        tvs_error("port %s: driver %s has %u receive queues for %u workers: "
+    if (mode != TVS_STEER_SOFTWARE && (port->n_rx_queues < n || port->n_tx_queues < n)) {
+        tvs_error("port %s: driver %s has %u receive and %u transmit queues for %u workers: "
                   "fewer workers, or `steering software`",
-                  port->config->name, port->driver, info->max_rx_queues, host->n_workers);
+                  port->config->name, port->driver, info->max_rx_queues, info->max_tx_queues, n);
         return -EOPNOTSUPP;
     }
-    port->n_rx_queues = info->max_rx_queues;
     return 0;
 }
 
@@ -111,7 +110,7 @@ static int setup_queues(struct tvs_host *host, struct tvs_host_port *port,
     for (uint16_t q = 0; error == 0 && q < port->n_rx_queues; q++)
         error = rte_eth_rx_queue_setup(port->dpdk_id, q, rx, (unsigned)port->socket,
                                        &info->default_rxconf, host->mbufs);
-    for (uint16_t q = 0; error == 0 && q < host->n_workers; q++)
+    for (uint16_t q = 0; error == 0 && q < port->n_tx_queues; q++)
         error = rte_eth_tx_queue_setup(port->dpdk_id, q, tx, (unsigned)port->socket, &tx_conf);
     if (error < 0)
         tvs_error("port %s: driver %s refuses queues of %u and %u descriptors: %s",
@@ -141,10 +140,10 @@ static int configure(struct tvs_host *host, struct tvs_host_port *port,
     error = tvs_steering_configure(host, port, info, &conf);
     if (error < 0)
         return error;
-    error = rte_eth_dev_configure(port->dpdk_id, port->n_rx_queues, host->n_workers, &conf);
+    error = rte_eth_dev_configure(port->dpdk_id, port->n_rx_queues, port->n_tx_queues, &conf);
     if (error < 0)
         tvs_error("port %s: driver %s refuses %u receive and %u transmit queues: %s",
-                  port->config->name, port->driver, port->n_rx_queues, host->n_workers,
+                  port->config->name, port->driver, port->n_rx_queues, port->n_tx_queues,
                   rte_strerror(-error));
     return error;
 }

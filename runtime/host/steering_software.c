@@ -10,6 +10,9 @@ static int start(struct tvs_host *host, struct tvs_host_port *port)
     if (port->n_rx_queues < host->n_workers)
         tvs_info("port %s: %u receive queues for %u workers: the others get all by hand-over",
                  port->config->name, port->n_rx_queues, host->n_workers);
+    if (port->n_tx_queues < host->n_workers)
+        tvs_info("port %s: %u transmit queues for %u workers: worker 0 sends for the others",
+                 port->config->name, port->n_tx_queues, host->n_workers);
     return 0;
 }
 

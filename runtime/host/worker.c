@@ -80,12 +80,42 @@ static uint16_t draw_port(const struct tvs_worker_config *config)
                       draw % ((uint32_t)config->port_last - config->port_first + 1));
 }
 
+/* Worker 0 sends for those that have no transmit queue of their own on some port. */
+static bool needs_relay(const struct tvs_host *host, uint16_t index)
+{
+    for (uint16_t i = 0; i < host->n_ports; i++)
+        if (index >= host->ports[i].n_tx_queues)
+            return true;
+    return false;
+}
+
+static int make_rings(struct tvs_host_worker *worker)
+{
+    const unsigned flags = RING_F_SP_ENQ | RING_F_SC_DEQ;
+    char name[RTE_RING_NAMESIZE];
+    bool relay = needs_relay(worker->host, worker->index);
+
+    snprintf(name, sizeof name, "exception-rx-%u", worker->index);
+    worker->exception_rx = rte_ring_create(name, TVS_EXCEPTION_RING, worker->socket, flags);
+    if (worker->index == 0)
+        worker->exception_tx =
+            rte_ring_create("exception-tx", TVS_EXCEPTION_RING, worker->socket, flags);
+    snprintf(name, sizeof name, "relay-%u", worker->index);
+    if (relay)
+        worker->relay = rte_ring_create(name, TVS_HANDOVER_RING, worker->socket, flags);
+    if (worker->exception_rx == NULL || (worker->index == 0 && worker->exception_tx == NULL) ||
+        (relay && worker->relay == NULL)) {
+        tvs_error("worker %u: no memory for its rings: %s", worker->index, rte_strerror(rte_errno));
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_key[2])
 {
     struct tvs_host_worker *worker = &host->workers[index];
     uint32_t lips[TVS_MAX_SLOTS];
     struct tvs_worker_config config;
-    char name[RTE_RING_NAMESIZE];
     size_t bytes = config_of(&config, host->bound->generation, index, lips);
     void *memory;
 
@@ -114,18 +144,7 @@ static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_
     for (uint16_t i = 0; i < host->n_ports; i++)
         memcpy(&worker->core->port_mac[i], host->ports[i].mac, sizeof host->ports[i].mac);
     memset(&worker->core->port_mac_mask, 0xff, sizeof host->ports[0].mac);
-
-    snprintf(name, sizeof name, "exception-rx-%u", index);
-    worker->exception_rx =
-        rte_ring_create(name, TVS_EXCEPTION_RING, worker->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
-    if (index == 0)
-        worker->exception_tx = rte_ring_create("exception-tx", TVS_EXCEPTION_RING, worker->socket,
-                                               RING_F_SP_ENQ | RING_F_SC_DEQ);
-    if (worker->exception_rx == NULL || (index == 0 && worker->exception_tx == NULL)) {
-        tvs_error("worker %u: no memory for its rings: %s", index, rte_strerror(rte_errno));
-        return -ENOMEM;
-    }
-    return 0;
+    return make_rings(worker);
 }
 
 /* ---- packets for the kernel ------------------------------------------------------------------ */

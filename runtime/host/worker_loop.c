@@ -34,6 +34,8 @@ struct turn {
     uint16_t queue;
     uint16_t dpdk_id[TVS_MAX_PORTS];
     bool receives[TVS_MAX_PORTS]; /* has a queue for this worker */
+    bool sends[TVS_MAX_PORTS];    /* likewise; else worker 0 does it */
+    bool relays;                  /* is worker 0, and sends for others */
     uint64_t woken;               /* workers to wake after the burst, by bit */
     struct tvs_clock clock;
     uint32_t sweep_left;
@@ -66,10 +68,28 @@ TVS_INLINE void lose(struct turn *turn, struct rte_mbuf **mbufs, unsigned n,
     rte_pktmbuf_free_bulk(mbufs, n);
 }
 
+/* A port has fewer transmit queues than workers (`steering software`): worker 0 sends for us. */
+static TVS_NOINLINE void relay(struct turn *turn, uint8_t port, struct rte_mbuf **mbufs, unsigned n)
+{
+    unsigned taken;
+
+    for (unsigned i = 0; i < n; i++)
+        mbufs[i]->port = port;
+    taken = rte_ring_sp_enqueue_burst(turn->self->relay, (void *const *)mbufs, n, NULL);
+    if (taken < n)
+        lose(turn, mbufs + taken, n - taken, TVS_HOST_DROP_tx_full);
+    turn->woken |= 1;
+}
+
 TVS_INLINE void transmit(struct turn *turn, uint8_t port, struct rte_mbuf **mbufs, unsigned n)
 {
-    uint16_t sent = rte_eth_tx_burst(turn->dpdk_id[port], turn->queue, mbufs, (uint16_t)n);
+    uint16_t sent;
 
+    if (TVS_UNLIKELY(!turn->sends[port])) {
+        relay(turn, port, mbufs, n);
+        return;
+    }
+    sent = rte_eth_tx_burst(turn->dpdk_id[port], turn->queue, mbufs, (uint16_t)n);
     turn->self->counters.tx_packets[port] += sent;
     if (TVS_UNLIKELY(sent < n))
         lose(turn, mbufs + sent, n - sent, TVS_HOST_DROP_tx_full);
@@ -204,6 +224,23 @@ TVS_INLINE unsigned send_for_kernel(struct turn *turn)
     return n;
 }
 
+static TVS_NOINLINE unsigned send_for_others(struct turn *turn)
+{
+    struct rte_mbuf *mbufs[TVS_MAX_BURST];
+    unsigned sum = 0;
+
+    for (uint16_t from = 1; from < turn->n_workers; from++) {
+        struct rte_ring *ring = turn->host->workers[from].relay;
+        unsigned n =
+            ring == NULL ? 0 : rte_ring_sc_dequeue_burst(ring, (void **)mbufs, TVS_MAX_BURST, NULL);
+
+        for (unsigned i = 0; i < n; i++)
+            transmit(turn, (uint8_t)mbufs[i]->port, &mbufs[i], 1);
+        sum += n;
+    }
+    return sum;
+}
+
 /* A turn's beginning is where a worker holds nothing of what it saw in the last one. */
 TVS_INLINE void look(struct turn *turn)
 {
@@ -255,6 +292,8 @@ TVS_INLINE unsigned run_turn(struct turn *turn, const bool sleeps)
         worked += receive_handed(turn);
     if (turn->self->exception_tx != NULL)
         worked += send_for_kernel(turn);
+    if (TVS_UNLIKELY(turn->relays))
+        worked += send_for_others(turn);
     if (sleeps && turn->woken != 0)
         wake_others(turn);
     housekeep(turn, worked > 0);
@@ -306,6 +345,8 @@ int tvs_worker_main(void *host_worker)
     for (uint16_t i = 0; i < host->n_ports; i++) {
         turn.dpdk_id[i] = host->ports[i].dpdk_id;
         turn.receives[i] = self->index < host->ports[i].n_rx_queues;
+        turn.sends[i] = self->index < host->ports[i].n_tx_queues;
+        turn.relays |= self->index == 0 && host->ports[i].n_tx_queues < host->n_workers;
     }
     tvs_clock_start(&turn.clock, host);
     turn.core->now_tick = turn.clock.tick;
