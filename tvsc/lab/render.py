@@ -79,18 +79,22 @@ class Narrator:
         self.console.print(f"[bold]lab {setting.lab}[/]  {setting.site}")
         for cluster, nodes in setting.clusters.items():
             role = "primary" if set(nodes) & set(setting.serving) else "standby"
-            self.console.print(f"  cluster {cluster}  [dim]{role:8}[/]  {' '.join(nodes)}")
+            members = " ".join(nodes)
+            self.console.print(f"  cluster {cluster}  [dim]{role:8}[/]  {members}", soft_wrap=True)
         hashing = (
             "resilient next-hop groups, 256 buckets"
             if setting.resilient_groups
             else "plain multipath: this kernel has no resilient next-hop groups"
         )
         self.console.print(f"  {setting.real_servers} real servers, steering {setting.steering}")
-        self.console.print(f"  switch: BIRD, ECMP by source and destination address, {hashing}")
+        self.console.print(
+            f"  switch: BIRD, ECMP by source and destination address, {hashing}", soft_wrap=True
+        )
         if setting.started_ms is not None:
             self.console.print(
                 f"  up in {setting.started_ms / 1000:.1f} s; every VIP leads to "
-                f"{' '.join(setting.serving)}"
+                f"{' '.join(setting.serving)}",
+                soft_wrap=True,
             )
 
     def samples(self, samples: Sequence[Sample], requests: Requests) -> None:

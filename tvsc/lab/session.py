@@ -1,5 +1,6 @@
 """`lab up`, `run` and `down`: what the command line does, without the command line."""
 
+import math
 import statistics
 import time
 from collections import Counter
@@ -150,7 +151,7 @@ def _run(ready: Ready, requests: int, drills: Sequence[str], narrator: Narrator)
 
     summary = _requests(fetches, took_s)
     placed = spread.place(topology, fetches)
-    samples = _samples(placed)
+    samples = _samples(placed, len(topology.targets))
     narrator.samples(samples, summary)
     used = dict.fromkeys(target.pool for target in topology.targets)
     spreads = [
@@ -221,9 +222,11 @@ def _requests(fetches: Sequence[Fetch], took_s: float) -> Requests:
     )
 
 
-def _samples(placed: dict[Fetch, tuple[str, int]]) -> list[Sample]:
-    """A few, evenly spaced over all."""
+def _samples(placed: dict[Fetch, tuple[str, int]], targets: int) -> list[Sample]:
+    """A few, evenly spaced over all, of every target."""
     step = max(1, len(placed) // SAMPLES)
+    while step > 1 and math.gcd(step, targets) > 1:
+        step -= 1
     return [
         Sample(
             source=f"{fetch.source}:{fetch.source_port}",

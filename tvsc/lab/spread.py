@@ -65,7 +65,12 @@ def over_nodes(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) -> S
     others = sorted(set(counts) - set(serving))
     shares = [_drawn(name, counts[name], len(flows), 1 / len(serving)) for name in serving]
     shares += [Share(name=name, count=counts[name], expected=0, tolerance=0) for name in others]
-    return _spread("nodes", "flows", "ECMP hash of source and destination address", shares)
+    return _spread(
+        "nodes",
+        "flows",
+        "ECMP hash of source and destination address: within four standard deviations",
+        shares,
+    )
 
 
 def over_workers(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) -> Spread:
@@ -80,7 +85,12 @@ def over_workers(topology: Topology, placed: Mapping[Fetch, tuple[str, int]]) ->
                 _drawn(f"{node.name}/{worker}", counts[node.name, worker], total, 1 / len(workers))
                 for worker in workers
             ]
-    return _spread("workers", "sessions", "RSS hash of addresses and ports", shares)
+    return _spread(
+        "workers",
+        "sessions",
+        "RSS hash of addresses and ports: within four standard deviations",
+        shares,
+    )
 
 
 def over_servers(pool: LabPool, placed: Mapping[Fetch, tuple[str, int]]) -> Spread:
