@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from tvsc.codegen.escape import bird_string, bird_symbol, hash_comment, shell_word
 from tvsc.model import Secret, SecretSource
-from tvsc.plan import BgpPlan, NeighborPlan, NodePlan
+from tvsc.plan import NeighborPlan, NodePlan
 
 INSTALL_DIR = "/opt/tvs/current"
 """Where a node unpacks the bundle that it runs (a symbolic link to the newest)."""
@@ -57,20 +57,6 @@ class EtcContext:
     pci: bool
     hugepages: int
     cmdline: str
-
-
-def _lower(bgp: BgpPlan) -> tuple[str, ...]:
-    """Statements of BIRD's filter that make a VIP less preferred."""
-    statements = [f"bgp_path.prepend({bgp.asn});"] * bgp.prepend
-    if bgp.med:
-        statements.append(f"bgp_med = {bgp.med};")
-    if bgp.local_pref:
-        statements.append(f"bgp_local_pref = {bgp.local_pref};")
-    if bgp.community:
-        parts = ",".join(str(int(part)) for part in bgp.community.split(":"))
-        name = "bgp_community" if parts.count(",") == 1 else "bgp_large_community"
-        statements.append(f"{name}.add(({parts}));")
-    return tuple(statements)
 
 
 def _reader(secret: Secret) -> str:
@@ -137,7 +123,7 @@ def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
         has_bfd=any(n.bfd for n in neighbors),
         vips=_exact(plan, "vip"),
         lips=_exact(plan, "lip-long", "lip-short"),
-        lower=_lower(plan.bgp),
+        lower=(f"bgp_path.prepend({plan.bgp.asn});",) * plan.bgp.prepend,
         cores=cores,
         pci=pci,
         hugepages=pages,

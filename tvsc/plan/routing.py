@@ -38,7 +38,7 @@ def _neighbor(index: int, fabric: Fabric, node: Node, label: Label) -> NeighborP
         address=address,
         asn=fabric.asn,
         local=local,
-        hold_s=max(3, fabric.hold_ms // 1000),
+        hold_s=fabric.hold_ms // 1000,
         bfd_interval_ms=fabric.bfd.interval_ms if fabric.bfd else 0,
         bfd_multiplier=fabric.bfd.multiplier if fabric.bfd else 0,
         password=fabric.password,
@@ -59,11 +59,8 @@ def plan_bgp(site: Site, cluster: Cluster, node: Node, label: Label) -> BgpPlan:
             _neighbor(index, fabric, node, label) for index, fabric in enumerate(cluster.fabric)
         ),
         prepend=role.prepend,
-        med=role.med,
-        local_pref=role.local_pref,
-        community=role.community,
         reason=(
-            f"standby: lowers its VIPs by {role.lowering.value if role.lowering else 'nothing'}"
+            f"standby: lengthens the path of its VIPs by {role.prepend}"
             if standby
             else "primary: keeps the default preference"
         ),

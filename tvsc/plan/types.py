@@ -198,17 +198,12 @@ class NeighborPlan:
 
 @dataclass(frozen=True, slots=True)
 class BgpPlan:
-    """What BIRD says. `prepend`, `med`, `local_pref` and `community` apply to VIPs; 0 and empty
-    leave them alone.
-    """
+    """What BIRD says. `prepend` is how often the own AS is added to the path of a VIP."""
 
     asn: int
     router_id: IPv4Address
     neighbors: tuple[NeighborPlan, ...]
     prepend: int
-    med: int
-    local_pref: int
-    community: str
     reason: str
 
 

@@ -435,7 +435,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0xa5b1f7198e0642cd),
-    .id = "80477c1b4cf008f8",
+    .id = "bff9734c9c764832",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",

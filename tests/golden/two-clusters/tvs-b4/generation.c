@@ -435,7 +435,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x685ada189a39c861),
-    .id = "04fcce9be1059ce6",
+    .id = "00c08311398fdf21",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "B",
