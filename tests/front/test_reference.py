@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tvsc.diag import CODES
+from tvsc.diag import CODES, Diagnostic
 from tvsc.dsl.literals import BYTES, COUNT, MS
+from tvsc.dsl.parser import parse_file
 from tvsc.lower import load_site
 from tvsc.lower.reference import tables_in, with_tables
 from tvsc.lower.schema import KINDS
@@ -35,6 +36,15 @@ def test_every_unit_is_documented() -> None:
     words = " ".join(units)
     for unit in [*MS, *COUNT, *BYTES]:
         assert re.search(rf"\d{unit}\b|`{unit}`", words), unit
+
+
+def test_examples_are_well_formed() -> None:
+    blocks = re.findall(r"```tvs\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        found: list[Diagnostic] = []
+        parse_file(0, block, found.append)
+        assert found == []
 
 
 def test_codes_exist() -> None:
