@@ -7,11 +7,11 @@ names checked. References are by name, with helpers on `Site`. Units are in the 
 How to get one (pure functions by stage; each stage reports all of its errors):
 
     from tvsc.lower import load_site
-    site, diagnostics, sources = load_site(Path("site.tvs"))     # parse + resolve + check
+    site, diagnostics, sources = load_site(Path("site.tvs"))  # parse, resolve, check
 
-    from tvsc.dsl import parse          # parse(path, sources, diagnostics) -> Program
-    from tvsc.lower import resolve      # resolve(program, sources, diagnostics) -> Site | None
-    from tvsc.checks import check       # check(site) -> list[Diagnostic]
+    from tvsc.dsl import parse      # parse(path, sources, report) -> Program | None
+    from tvsc.lower import resolve  # resolve(program, loader, diagnostics) -> Site | None
+    from tvsc.checks import check   # check(site) -> list[Diagnostic]
 
 `site` is None when there was an error. Where a thing was written:
 
