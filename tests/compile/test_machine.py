@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tests.compile.sites import make_site, make_sources
 from tvsc.build import bird, toolchain
 from tvsc.build.failure import BuildError
 from tvsc.build.generation import Unit, build_generations
+from tvsc.build.output import Output, State
 from tvsc.build.process import Result, run
 from tvsc.build.progress import Progress
 from tvsc.codegen import render_c
@@ -131,3 +134,56 @@ def test_complaint_leaves_out_what_went_well() -> None:
     lines = ["[1/3] cc a.c", "FAILED: b.o", "b.c:1: error: no", "[2/3] cc c.c"]
     assert Result(1, "\n".join(lines)).complaint == "FAILED: b.o\nb.c:1: error: no"
     assert Result(1, "x\n" * 100).complaint.endswith("(40 more lines)")
+
+
+def staged(output: Output, **parts: str) -> State:
+    for part, text in parts.items():
+        (output.stage / part).mkdir(parents=True)
+        (output.stage / part / "file").write_text(text, encoding="utf-8")
+    return State(host=next(iter(parts.values())))
+
+
+def test_publish_exchanges_whole_directories(tmp_path: Path) -> None:
+    with Output(tmp_path / "out") as output:
+        output.publish(staged(output, nodes="one", bundles="one", bin="one"))
+    with Output(tmp_path / "out") as output:
+        assert output.state().host == "one"
+        output.publish(staged(output, nodes="two"))
+        assert output.state().host == "two"
+    assert (tmp_path / "out/nodes/file").read_text(encoding="utf-8") == "two"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".tvsc", "nodes"]
+    assert not (tmp_path / "out/.tvsc/stage").exists()
+
+
+def test_publish_where_the_file_system_cannot_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OldSystem:
+        """renameat2 fails as on a file system without it."""
+
+        def renameat2(self, *_: object) -> int:
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+
+    monkeypatch.setattr("tvsc.build.output._libc", OldSystem())
+    with Output(tmp_path / "out") as output:
+        output.publish(staged(output, nodes="one"))
+    with Output(tmp_path / "out") as output:
+        output.publish(staged(output, nodes="two"))
+    assert (tmp_path / "out/nodes/file").read_text(encoding="utf-8") == "two"
+
+
+@pytest.mark.slow
+def test_flags_of_the_user_do_not_change_the_bytes(
+    monkeypatch: pytest.MonkeyPatch, plan: NodePlan, tmp_path: Path
+) -> None:
+    def build(name: str) -> bytes:
+        unit = Unit("n", "x86-64-v2", render_c(plan))
+        compiler = toolchain.find_compiler()
+        made = build_generations([unit], tmp_path / name, "b", compiler, 2, Progress(quiet=True))
+        return made["n"].read_bytes()
+
+    plain = build("plain")
+    monkeypatch.setenv("CFLAGS", "-O0 -g -DTVS_TICK_MS=1")
+    monkeypatch.setenv("LDFLAGS", "-Wl,-rpath,/nowhere")
+    assert build("flags") == plain

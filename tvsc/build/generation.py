@@ -15,7 +15,7 @@ from pathlib import Path
 from tvsc.build.failure import failed
 from tvsc.build.process import run
 from tvsc.build.progress import NINJA_ENV, Progress
-from tvsc.build.toolchain import Compiler, find_meson, find_ninja
+from tvsc.build.toolchain import BUILD_ENV, Compiler, find_meson, find_ninja
 from tvsc.codegen import C_FILES, BuildTarget, render_build
 from tvsc.diag import codes
 from tvsc.resources import runtime_dir
@@ -68,7 +68,7 @@ def build_generations(
         targets.append(BuildTarget(unit.node, f"-march={unit.march}", files))
     _write(source / "meson.build", render_build(targets, str(runtime_dir())))
 
-    env = {**NINJA_ENV, "CC": compiler.cc, "NINJA": find_ninja()}
+    env = {**BUILD_ENV, **NINJA_ENV, "CC": compiler.cc, "NINJA": find_ninja()}
     if not (build / "build.ninja").is_file():
         shutil.rmtree(build, ignore_errors=True)
         argv: list[str | Path] = [

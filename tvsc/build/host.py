@@ -18,7 +18,14 @@ from pathlib import Path
 from tvsc.build.failure import failed
 from tvsc.build.process import run
 from tvsc.build.progress import NINJA_ENV, Progress
-from tvsc.build.toolchain import Compiler, find_meson, find_ninja, library_versions, runtime_hash
+from tvsc.build.toolchain import (
+    BUILD_ENV,
+    Compiler,
+    find_meson,
+    find_ninja,
+    library_versions,
+    runtime_hash,
+)
 from tvsc.diag import codes
 from tvsc.resources import runtime_dir
 
@@ -93,6 +100,7 @@ def _build(
     build, made = work / "build", work / "made"
     made.mkdir(parents=True)
     env = {
+        **BUILD_ENV,
         **NINJA_ENV,
         "CC": compiler.cc,
         "NINJA": find_ninja(),

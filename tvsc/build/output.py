@@ -18,7 +18,10 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -61,6 +64,16 @@ def look_of(root: Path, directory: str) -> dict[str, tuple[int, int]]:
         for entry in sorted(os.scandir(root / directory), key=lambda e: e.name)
         if entry.is_file()
     }
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that end the program wait for the few system calls within."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -178,15 +191,15 @@ class Output:
 
     def publish(self, state: State) -> None:
         """Exchanges the staged parts with the old ones and remembers the state."""
-        record = self.private / "state.json"
-        record.unlink(missing_ok=True)
-        for part in PARTS:
-            staged = self.stage / part
-            if staged.is_dir():
-                _exchange(staged, self.path / part)
-            else:
-                shutil.rmtree(self.path / part, ignore_errors=True)
+        record, draft = self.private / "state.json", self.stage / "state.json"
         text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
-        draft = self.stage / "state.json"
         draft.write_text(text + "\n", encoding="utf-8")
-        draft.rename(record)
+        with _uninterrupted():
+            record.unlink(missing_ok=True)
+            for part in PARTS:
+                staged, shown = self.stage / part, self.path / part
+                if staged.is_dir():
+                    _exchange(staged, shown)
+                elif shown.is_dir():
+                    shown.rename(staged)
+            draft.rename(record)

@@ -45,6 +45,10 @@ class Compiler:
         return shlex.join(self.argv)
 
 
+# A user's own flags would make other bytes of the same site.
+BUILD_ENV = {"CFLAGS": "", "CPPFLAGS": "", "LDFLAGS": ""}
+
+
 def find_compiler() -> Compiler:
     """CC if it is set, else gcc, else clang. BuildError when there is none that runs."""
     wanted = os.environ.get("CC")
