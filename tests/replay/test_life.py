@@ -291,3 +291,19 @@ def test_udp_of_a_failed_server_starts_again_elsewhere() -> None:
     outcome = replay(packets, "--down", "10.20.2.1:53@0.5", "--worker", "0")
     assert [IP(frame[14:]).dst for frame in outcome.frames] == [DNS[0][0], DNS[1][0]]
     assert outcome.total["sessions_reset"] == 1
+
+
+def test_a_udp_checksum_of_zero_is_sent_as_ones() -> None:
+    """Zero would say that there is none; the payload is chosen so that the sum comes out so."""
+
+    def sent(payload: bytes) -> IP:
+        to_server = IP(src=LIPS[0][0], dst=DNS[0][0], ttl=63) / UDP(sport=10000, dport=53)
+        return to_server / Raw(payload)
+
+    missing = IP(bytes(sent(b"\0\0")))[UDP].chksum
+    payload = missing.to_bytes(2, "big")
+    wanted = sent(payload)
+    wanted[UDP].chksum = 0xFFFF
+    asked = IP(src=CLIENT, dst=VIP) / UDP(sport=PORT, dport=53) / Raw(payload)
+    outcome = replay([to_node(asked)], "--worker", "0")
+    assert outcome.frames == [from_node(wanted, port=1)]
