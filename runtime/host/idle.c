@@ -30,7 +30,8 @@ void tvs_idle_start(struct tvs_idle_state *idle, struct tvs_host_worker *worker)
 
         if (worker->index >= port->n_rx_queues)
             continue;
-        if (rte_eth_dev_rx_intr_ctl_q(port->dpdk_id, worker->index, RTE_EPOLL_PER_THREAD,
+        if (port->rx_interrupts &&
+            rte_eth_dev_rx_intr_ctl_q(port->dpdk_id, worker->index, RTE_EPOLL_PER_THREAD,
                                       RTE_INTR_EVENT_ADD, NULL) == 0)
             continue;
         if (worker->index == 0)

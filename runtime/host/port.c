@@ -7,6 +7,7 @@
 
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
+#include <rte_log.h>
 #include <rte_malloc.h>
 
 #include "eal.h"
@@ -148,6 +149,18 @@ static int configure(struct tvs_host *host, struct tvs_host_port *port,
     return error;
 }
 
+/* To have none is no error here, but DPDK would log it as one. */
+static bool has_rx_interrupts(const struct tvs_host_port *port)
+{
+    uint32_t level = tvs_log_level_get() >= TVS_LOG_DEBUG ? RTE_LOG_INFO : RTE_LOG_WARNING;
+    bool has;
+
+    rte_log_set_level_pattern("lib.ethdev", RTE_LOG_CRIT);
+    has = rte_eth_dev_rx_intr_ctl_q_get_fd(port->dpdk_id, 0) >= 0;
+    rte_log_set_level_pattern("lib.ethdev", level);
+    return has;
+}
+
 static int start(struct tvs_host *host, struct tvs_host_port *port)
 {
     struct rte_eth_dev_info info;
@@ -183,6 +196,8 @@ static int start(struct tvs_host *host, struct tvs_host_port *port)
     if (rte_is_zero_ether_addr(&mac)) /* rings and captures have none; the kernel wants one */
         rte_eth_random_addr(mac.addr_bytes);
     memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
+    port->rx_interrupts =
+        host->bound->generation->idle == TVS_IDLE_INTERRUPT && has_rx_interrupts(port);
     rte_eth_dev_set_link_up(port->dpdk_id); /* many drivers lack it: start brought it up */
     /* the node's own multicast (BGP needs none, BFD and ARP none) stays the driver's business */
     return port->config->family == TVS_NIC_TAP ? tvs_port_tap_settle(port) : 0;
