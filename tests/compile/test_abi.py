@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.compile.sites import make_site, make_sources
 from tvsc.plan import NodePlan, abi, plan_site
 from tvsc.plan.rss import toeplitz
 from tvsc.plan.vips import vip_hash
+from tvsc.resources import runtime_dir
 
 CONSTANTS = {
     "TVS_ABI_VERSION": abi.ABI_VERSION,
@@ -95,6 +97,14 @@ int main(void)
     assert int(run_c(source, tmp_path, "core/toeplitz.c")) == 0x51CCC178
 
 
+def test_limits_of_the_host() -> None:
+    """Read from the text: the header needs DPDK."""
+    header = (runtime_dir() / "host/host.h").read_text(encoding="utf-8")
+    found = dict(re.findall(r"TVS_HOST_(MAX_\w+) = (\d+),", header))
+    assert int(found["MAX_POOLS"]) == abi.HOST_MAX_POOLS
+    assert int(found["MAX_BACKENDS"]) == abi.HOST_MAX_BACKENDS
+
+
 @pytest.fixture(scope="module")
 def plan() -> NodePlan:
     return plan_site(make_site(), make_sources()).nodes[0]
@@ -103,7 +113,6 @@ def plan() -> NodePlan:
 def test_worker_bytes(plan: NodePlan, tmp_path: Path) -> None:
     """The plan's estimate, from which hugepages are counted, covers what the worker takes."""
     memory = plan.memory
-    backends = sum(len(pool.backends) for pool in plan.pools)
     source = f"""#include <stdio.h>
 #include "tvs/core.h"
 int main(void)
@@ -114,8 +123,8 @@ int main(void)
         .max_sessions = {memory.sessions_per_worker},
         .port_first = {memory.port_first},
         .port_last = {memory.port_last},
-        .max_pools = {len(plan.pools)},
-        .max_backends = {backends},
+        .max_pools = {abi.HOST_MAX_POOLS},
+        .max_backends = {abi.HOST_MAX_BACKENDS},
         .n_workers = 1,
     }};
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from tvsc.model import Cluster, Node, PciDevice
-from tvsc.plan.abi import BUCKET_SLOTS, CACHE_LINE, MAX_BURST, PORTS_PER_SLOT, RSS_INPUT_BYTES
-from tvsc.plan.types import CorePlan, MemoryPlan, PoolPlan
+from tvsc.plan.abi import (
+    BUCKET_SLOTS,
+    CACHE_LINE,
+    HOST_MAX_BACKENDS,
+    HOST_MAX_POOLS,
+    MAX_BURST,
+    PORTS_PER_SLOT,
+    RSS_INPUT_BYTES,
+)
+from tvsc.plan.types import CorePlan, MemoryPlan
 
 PORT_FIRST, PORT_LAST = 1024, 65535
 
@@ -34,15 +42,15 @@ def bucket_count(sessions: int) -> int:
     return count // 2 if count // 2 * 5 >= wanted * 4 else count
 
 
-def worker_bytes(slots: int, buckets: int, backends: int, pools: int) -> int:
+def worker_bytes(slots: int, buckets: int) -> int:
     """Bytes of one worker's tables, as tvs_worker_bytes() lays them out (within a page)."""
     free_ring = _power_of_two(slots * (PORT_LAST - PORT_FIRST + 1)) * 4
     return (
         slots * PORTS_PER_SLOT * CACHE_LINE
         + buckets * CACHE_LINE
         + free_ring
-        + pools * 4
-        + backends * 12
+        + HOST_MAX_POOLS * 4
+        + HOST_MAX_BACKENDS * 12
         + RSS_INPUT_BYTES * 256 * 4
         + slots * 4
         + 4096
@@ -58,17 +66,14 @@ def _mbufs(node: Node, ring: int) -> int:
     return _power_of_two(queues + rings + flight + 1) - 1
 
 
-def plan_memory(
-    cluster: Cluster, node: Node, pools: tuple[PoolPlan, ...], origin: str
-) -> MemoryPlan:
+def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
     """Sizes from the declared sessions. Virtual devices do without hugepages: nothing does DMA."""
     hugepages = any(isinstance(port.device, PciDevice) for port in node.ports)
     ring = _HARDWARE_RING if hugepages else _VIRTUAL_RING
     slots = cluster.local_ips.per_worker
     sessions = cluster.sessions_per_worker
     buckets = bucket_count(sessions)
-    backends = sum(len(pool.backends) for pool in pools)
-    each = worker_bytes(slots, buckets, backends, len(pools))
+    each = worker_bytes(slots, buckets)
     mbufs = _mbufs(node, ring)
     total = each * node.workers + mbufs * _MBUF_BYTES
     hugepage_mb = -(-total // (_PAGE_MB << 20)) * _PAGE_MB + _EAL_MB

@@ -113,7 +113,7 @@ class _Planner:
             record_schema=RECORD_SCHEMA,
             origin=self.label(node, ""),
             cores=plan_cores(cluster, node, self.label(node, "workers")),
-            memory=plan_memory(cluster, node, shared.pools, self.label(cluster, "sessions")),
+            memory=plan_memory(cluster, node, self.label(cluster, "sessions")),
             steering=steering,
             ports=tuple(self.port(port) for port in node.ports),
             lips=lips,

@@ -210,7 +210,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x92d3585c94936d08),
-    .id = "ea78dd07cf06de6e",
+    .id = "cc689c2b6e68afa2",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",
