@@ -178,11 +178,12 @@ static json_t *health(const struct tvs_host *host)
 
     if (!stats)
         return json_null();
-    return json_pack("{s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "ready",
+    return json_pack("{s:b, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I}", "ready",
                      (int)tvs_health_ready(host), "checks", (int)stats->checks, "first_round_left",
                      (int)stats->first_round, "running", (int)stats->running, "waiting",
                      (int)stats->waiting, "good", (json_int_t)stats->good, "bad",
-                     (json_int_t)stats->bad, "changes", (json_int_t)stats->changes);
+                     (json_int_t)stats->bad, "changes", (json_int_t)stats->changes, "late",
+                     (json_int_t)stats->late);
 }
 
 static json_t *routing(const struct tvs_host *host)

@@ -18,12 +18,16 @@
 enum {
     TURN_PACKETS = 64, /* from one TAP before the loop looks at anything else */
     INJECT_BURST = 32,
+    RETRY_MS = 1, /* when worker 0's ring is full: the kernel's queue holds what comes meanwhile */
     FRAME_EXTRA = 14 + 4 /* Ethernet and one VLAN tag above the MTU */
 };
 
 struct tap_context {
     struct tvs_host *host;
     uint8_t port;
+    unsigned n_held; /* read from the TAP, not yet taken by worker 0 */
+    struct rte_mbuf *held[INJECT_BURST];
+    struct tvs_timer retry;
 };
 
 struct tvs_exception {
@@ -100,31 +104,52 @@ static struct rte_mbuf *tap_read(struct tvs_host *host, uint8_t index, bool *mor
     return NULL;
 }
 
+/* False when worker 0 takes no more: the rest is held and the TAP is not read until it does. */
+static bool tap_inject(struct tap_context *context)
+{
+    struct tvs_host *host = context->host;
+    unsigned sent = tvs_workers_inject(host, context->held, context->n_held);
+
+    host->exception->port[context->port].from_kernel += sent;
+    context->n_held -= sent;
+    memmove(context->held, context->held + sent, context->n_held * sizeof(context->held[0]));
+    return context->n_held == 0;
+}
+
+static void tap_retry(void *pointer)
+{
+    struct tap_context *context = pointer;
+    struct tvs_loop *loop = context->host->loop;
+
+    if (tap_inject(context))
+        tvs_loop_change(loop, context->host->exception->port[context->port].fd, EPOLLIN);
+    else
+        tvs_timer_set(loop, &context->retry, RETRY_MS, 0);
+}
+
 static void tap_readable(void *pointer, int fd, uint32_t events)
 {
     struct tap_context *context = pointer;
-    struct tvs_host *host = context->host;
-    struct tvs_exception_port *port = &host->exception->port[context->port];
-    struct rte_mbuf *burst[INJECT_BURST];
     bool more = true;
 
-    (void)fd;
-    (void)events;
+    if (events & EPOLLERR) {
+        tvs_error("%s was taken away: ending", context->host->exception->port[context->port].name);
+        tvs_loop_remove(context->host->loop, fd);
+        tvs_host_stop(context->host, 1);
+        return;
+    }
     for (unsigned turn = 0; turn < TURN_PACKETS && more; turn += INJECT_BURST) {
-        unsigned n = 0, sent = 0;
-
         for (unsigned i = 0; i < INJECT_BURST && more; i++) {
-            struct rte_mbuf *m = tap_read(host, context->port, &more);
+            struct rte_mbuf *m = tap_read(context->host, context->port, &more);
 
             if (m)
-                burst[n++] = m;
+                context->held[context->n_held++] = m;
         }
-        if (n)
-            sent = tvs_workers_inject(host, burst, n);
-        port->from_kernel += sent;
-        port->from_kernel_lost += n - sent;
-        for (unsigned i = sent; i < n; i++)
-            rte_pktmbuf_free(burst[i]);
+        if (context->n_held && !tap_inject(context)) {
+            tvs_loop_change(context->host->loop, fd, 0);
+            tvs_timer_set(context->host->loop, &context->retry, RETRY_MS, 0);
+            return;
+        }
     }
 }
 
@@ -182,7 +207,9 @@ static int port_start(struct tvs_host *host, unsigned index)
     err = default_route(host, index);
     if (err)
         return err;
-    exception->context[index] = (struct tap_context){.host = host, .port = (uint8_t)index};
+    exception->context[index].host = host;
+    exception->context[index].port = (uint8_t)index;
+    tvs_timer_init(&exception->context[index].retry, tap_retry, &exception->context[index]);
     err = tvs_loop_add(host->loop, port->fd, EPOLLIN, tap_readable, &exception->context[index]);
     return err ? fail(port->name, "watch the exception TAP", err) : 0;
 }
@@ -223,8 +250,12 @@ void tvs_exception_stop(struct tvs_host *host)
     for (unsigned i = 0; i < TVS_MAX_PORTS; i++) {
         if (exception->port[i].fd < 0)
             continue;
+        if (exception->context[i].host)
+            tvs_timer_unset(host->loop, &exception->context[i].retry);
         tvs_loop_remove(host->loop, exception->port[i].fd);
         close(exception->port[i].fd);
+        for (unsigned k = 0; k < exception->context[i].n_held; k++)
+            rte_pktmbuf_free(exception->context[i].held[k]);
     }
     tvs_rtnl_close(exception->rtnl);
     free(exception->announced);

@@ -23,7 +23,7 @@ struct tvs_exception_port {
     uint64_t to_kernel;        /* packets written to the TAP */
     uint64_t to_kernel_lost;   /* the TAP took no more, or not this one */
     uint64_t from_kernel;      /* packets given to worker 0 */
-    uint64_t from_kernel_lost; /* no buffer, longer than one, or the worker's ring is full */
+    uint64_t from_kernel_lost; /* no buffer, or longer than one */
 };
 
 /* NULL: there is no such port or the module does not run. */

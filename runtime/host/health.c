@@ -15,8 +15,11 @@
 #include "host.h"
 
 enum {
-    RUNNING_MAX = 512,    /* attempts at once: bounds descriptors and the burst on the network */
-    FIRST_SPREAD_MS = 100 /* the first round starts within this, so that announcing does not wait */
+    RUNNING_MAX = 2048,     /* attempts at once, each a descriptor */
+    DESCRIPTORS_KEPT = 256, /* for everything else */
+    SPREAD_MS = 100,   /* the first round starts within this, so that announcing does not wait, */
+    SPREAD_PER_MS = 4, /* or, with very many checks, at this pace */
+    LATE_SAY_MS = 60000,
 };
 
 struct check {
@@ -28,7 +31,7 @@ struct check {
     bool waiting, kept;
     char *path, *host_header;
     char why[96];
-    uint64_t begun_ms;
+    uint64_t due_ms, begun_ms;
     struct tvs_timer timer;
     TAILQ_ENTRY(check) queue;
 };
@@ -38,6 +41,9 @@ struct tvs_health {
     struct check **by_backend; /* [TVS_HOST_MAX_BACKENDS]; NULL: not checked */
     TAILQ_HEAD(, check) waiting;
     uint64_t random;
+    uint32_t running_max;
+    uint32_t spread_ms;
+    uint64_t late_said_ms;
     struct tvs_health_stats stats;
 };
 
@@ -75,6 +81,14 @@ static void check_begin(struct check *check)
 
     check->waiting = false;
     check->begun_ms = tvs_loop_now_ms(check->probe.host->loop);
+    if (check->begun_ms - check->due_ms > check->rule.every_ms) {
+        health->stats.late++;
+        if (!health->late_said_ms || check->begun_ms - health->late_said_ms > LATE_SAY_MS) {
+            health->late_said_ms = check->begun_ms;
+            tvs_warning("health checks are late: more are due than %u at a time can do",
+                        health->running_max);
+        }
+    }
     health->stats.running++;
     tvs_probe_start(&check->probe);
 }
@@ -84,7 +98,8 @@ static void check_due(void *context)
     struct check *check = context;
     struct tvs_health *health = check->probe.host->health;
 
-    if (health->stats.running < RUNNING_MAX) {
+    check->due_ms = tvs_loop_now_ms(check->probe.host->loop);
+    if (health->stats.running < health->running_max) {
         check_begin(check);
         return;
     }
@@ -97,7 +112,7 @@ static void waiting_begin(struct tvs_health *health)
 {
     struct check *check;
 
-    while (health->stats.running < RUNNING_MAX && (check = TAILQ_FIRST(&health->waiting))) {
+    while (health->stats.running < health->running_max && (check = TAILQ_FIRST(&health->waiting))) {
         TAILQ_REMOVE(&health->waiting, check, queue);
         health->stats.waiting--;
         check_begin(check);
@@ -232,8 +247,9 @@ static int check_new(struct tvs_host *host, const struct tvs_gen_check *config, 
     health->stats.first_round += !check->state.known;
     health->by_backend[backend] = check;
     return tvs_timer_set(host->loop, &check->timer,
-                         random_below(health, config->every_ms < FIRST_SPREAD_MS ? config->every_ms
-                                                                                 : FIRST_SPREAD_MS),
+                         random_below(health, config->every_ms < health->spread_ms
+                                                  ? config->every_ms
+                                                  : health->spread_ms),
                          0);
 }
 
@@ -268,11 +284,15 @@ int tvs_health_reload(struct tvs_host *host)
 {
     const struct tvs_generation *generation = host->bound->generation;
     struct tvs_health *health = host->health;
+    uint32_t backends = 0;
     int err = 0;
 
     for (uint32_t i = 0; i < TVS_HOST_MAX_BACKENDS; i++)
         if (health->by_backend[i])
             health->by_backend[i]->kept = false;
+    for (uint32_t i = 0; i < generation->n_pools; i++)
+        backends += generation->pools[i].n_backends;
+    health->spread_ms = backends / SPREAD_PER_MS > SPREAD_MS ? backends / SPREAD_PER_MS : SPREAD_MS;
     for (uint32_t i = 0; i < generation->n_pools && !err; i++)
         err = pool_checks(host, &generation->pools[i]);
     for (uint32_t i = 0; i < TVS_HOST_MAX_BACKENDS && !err; i++)
@@ -298,9 +318,14 @@ int tvs_health_start(struct tvs_host *host)
     TAILQ_INIT(&health->waiting);
     if (getrandom(&health->random, sizeof(health->random), 0) < 0 || !health->random)
         health->random = 1;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    health->running_max = RUNNING_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
+        if (files.rlim_cur < RUNNING_MAX + DESCRIPTORS_KEPT)
+            health->running_max = files.rlim_cur > 2 * DESCRIPTORS_KEPT
+                                      ? (uint32_t)files.rlim_cur - DESCRIPTORS_KEPT
+                                      : DESCRIPTORS_KEPT;
     }
     health->by_backend = calloc(TVS_HOST_MAX_BACKENDS, sizeof(health->by_backend[0]));
     health->http = tvs_http_new(host->loop);

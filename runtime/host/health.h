@@ -13,6 +13,7 @@ struct tvs_health_stats {
     uint32_t running;     /* attempts under way */
     uint32_t waiting;     /* due, but too many are under way */
     uint64_t good, bad;   /* results ever */
+    uint64_t late;        /* attempts that began a whole interval after they were due */
     uint64_t changes;     /* verdicts that changed */
 };
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP checks by libcurl's multi interface, driven by the control thread's loop. */
+/*
+ * HTTP checks by libcurl's multi interface, driven by the control thread's loop. Connections come from
+ * health_probe.c: curl walks over all its transfers too often to be given thousands that wait for a
+ * silent server.
+ */
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -105,19 +109,31 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
     (void)multi;
     if (timeout_ms < 0)
         tvs_timer_unset(http->loop, &http->timer);
-    else if (tvs_timer_set(http->loop, &http->timer, (uint32_t)timeout_ms, 0) != 0)
-        return -1;
+    else if (tvs_timer_set(http->loop, &http->timer, timeout_ms > 0 ? (uint32_t)timeout_ms : 1, 0))
+        return -1; /* never 0: a busy curl would keep the loop from its other timers */
     return 0;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static int on_open(void *context, curl_socket_t fd, curlsocktype purpose)
+/* The connection is there already: curl gets it, and closes it in the end. */
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct tvs_probe *probe = context;
+    int fd = probe->fd;
 
     (void)purpose;
-    return tvs_probe_bind(probe->host, fd, probe->address) ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+    (void)address;
+    probe->fd = -1;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int on_opened(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)context;
+    (void)fd;
+    (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
 static size_t on_body(char *data, size_t size, size_t n, void *context)
@@ -147,13 +163,15 @@ static CURLcode configure(struct tvs_probe *probe, CURL *easy, const char *url)
     bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "tvsd-health");
-    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)probe->timeout_ms);
-    bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)probe->timeout_ms);
+    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)probe->left_ms);
     /* a new connection each time: an old one says nothing about whether new ones are taken */
     bad |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_open);
-    bad |= curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, probe);
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, probe);
+    bad |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_opened);
+    bad |=
+        curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* it would be searched each time */
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, probe);
     if (probe->headers)

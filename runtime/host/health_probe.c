@@ -43,6 +43,22 @@ static void timed_out(void *context)
     finish(probe, probe->fd < 0 ? probe->fd : -ETIMEDOUT);
 }
 
+/* The server took the connection: that is all, or the request follows in the time that is left. */
+static void connected(struct tvs_probe *probe)
+{
+    uint64_t now = tvs_loop_now_ms(probe->host->loop);
+    int err = 0;
+
+    if (probe->http) {
+        probe->left_ms = now < probe->end_ms ? (uint32_t)(probe->end_ms - now) : 1;
+        tvs_loop_remove(probe->host->loop, probe->fd);
+        tvs_timer_unset(probe->host->loop, &probe->timer);
+        err = tvs_http_start(probe);
+    }
+    if (err || !probe->http)
+        finish(probe, err);
+}
+
 static void writable(void *context, int fd, uint32_t events)
 {
     int err = 0;
@@ -51,7 +67,10 @@ static void writable(void *context, int fd, uint32_t events)
     (void)events;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &bytes) < 0)
         err = errno;
-    finish(context, -err);
+    if (err)
+        finish(context, -err);
+    else
+        connected(context);
 }
 
 static int tcp_start(struct tvs_probe *probe)
@@ -85,15 +104,15 @@ void tvs_probe_start(struct tvs_probe *probe)
     int err;
 
     probe->running = true;
-    probe->fd = -1;
     probe->body_bytes = 0;
+    probe->easy = NULL;
+    probe->headers = NULL;
+    probe->end_ms = tvs_loop_now_ms(probe->host->loop) + probe->timeout_ms;
     tvs_timer_init(&probe->timer, timed_out, probe);
-    err = probe->http ? tvs_http_start(probe) : tcp_start(probe);
+    err = tcp_start(probe);
     if (err)
         probe->fd = err;
-    /* HTTP keeps its own time; this one ends a connection attempt, or reports that none began */
-    if (err || !probe->http)
-        tvs_timer_set(probe->host->loop, &probe->timer, err ? 0 : probe->timeout_ms, 0);
+    tvs_timer_set(probe->host->loop, &probe->timer, err ? 1 : probe->timeout_ms, 0);
 }
 
 void tvs_probe_cancel(struct tvs_probe *probe)
@@ -102,10 +121,11 @@ void tvs_probe_cancel(struct tvs_probe *probe)
         return;
     probe->running = false;
     tvs_timer_unset(probe->host->loop, &probe->timer);
-    if (probe->http) {
+    if (probe->http)
         tvs_http_cancel(probe);
-    } else if (probe->fd >= 0) {
+    if (probe->fd >= 0) {
         tvs_loop_remove(probe->host->loop, probe->fd);
         close(probe->fd);
     }
+    probe->fd = -1;
 }

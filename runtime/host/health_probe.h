@@ -27,7 +27,9 @@ struct tvs_probe {
 
     /* of the attempt under way */
     bool running;
-    int fd;
+    int fd; /* until curl has it; negative: none, or the reason why */
+    uint64_t end_ms;
+    uint32_t left_ms;
     struct tvs_timer timer;
     void *easy;
     void *headers;
@@ -48,6 +50,7 @@ int tvs_probe_bind(struct tvs_host *host, int fd, uint32_t address);
 /* The HTTP side: one for all probes. NULL: no memory. */
 struct tvs_http *tvs_http_new(struct tvs_loop *loop);
 void tvs_http_free(struct tvs_http *http);
+/* On the connection `fd`, within `left_ms`; takes the descriptor unless it fails. */
 int tvs_http_start(struct tvs_probe *probe);
 void tvs_http_cancel(struct tvs_probe *probe);
 
