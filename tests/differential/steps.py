@@ -22,6 +22,10 @@ FLAGS = st.sampled_from(
 ) | st.integers(0, 255)
 
 
+# ticks: around the timeouts of the sites, and as far as a deadline can be told from a past one
+WAITS = [0, 1, 9, 10, 19, 20, 49, 50, 60, 100, 300, 310, 3000, 9000, 2**31 - 1]
+
+
 @dataclass(frozen=True)
 class Spoil:
     """Damage to a finished frame."""
@@ -262,7 +266,7 @@ STEPS = st.one_of(
     st.builds(Burst, st.lists(PACKETS, min_size=1, max_size=6).map(tuple)),
     st.builds(Burst, st.lists(PACKETS, min_size=1, max_size=6).map(tuple)),
     st.builds(Burst, st.lists(PACKETS, min_size=20, max_size=48).map(tuple)),
-    st.builds(Wait, st.sampled_from([0, 1, 9, 10, 19, 20, 49, 50, 60, 100, 310, 3000, 2**31 - 1])),
+    st.builds(Wait, st.sampled_from(WAITS)),
     st.builds(
         Flap,
         st.integers(0, 9),

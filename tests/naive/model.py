@@ -107,6 +107,30 @@ class Shared:
         return schedule_ring(self.site.pools[pool], self.backends[pool])
 
 
+class FreePorts:
+    """Those never used come first, in turn over the local IPs; then the longest unused."""
+
+    def __init__(self, site: Site, worker: int) -> None:
+        self.lips = site.lips_of(worker)
+        self.first = site.port_first
+        self.never_used = (site.port_last + 1 - site.port_first) * len(self.lips)
+        self.used = 0
+        self.returned: deque[tuple[int, int]] = deque()
+
+    def __len__(self) -> int:
+        return self.never_used - self.used + len(self.returned)
+
+    def take(self) -> tuple[int, int]:
+        if self.used == self.never_used:
+            return self.returned.popleft()
+        port, slot = divmod(self.used, len(self.lips))
+        self.used += 1
+        return self.lips[slot], self.first + port
+
+    def put(self, local: tuple[int, int]) -> None:
+        self.returned.append(local)
+
+
 class Worker:
     def __init__(self, index: int, shared: Shared) -> None:
         self.index = index
@@ -114,9 +138,7 @@ class Worker:
         self.site = shared.site
         self.by_client: dict[tuple[int, int, int, int, int], Session] = {}
         self.by_local: dict[tuple[int, int], Session] = {}
-        lips = self.site.lips_of(index)
-        ports = range(self.site.port_first, self.site.port_last + 1)
-        self.free = deque((lip, port) for port in ports for lip in lips)
+        self.free = FreePorts(self.site, index)
         self.positions: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
 
@@ -260,7 +282,7 @@ class Worker:
         ring = self.shared.ring(service.pool)
         if not ring:
             raise Dropped("no_backend")
-        if not self.free:
+        if len(self.free) == 0:
             raise Dropped("no_local_port")
         position = self.position(service.pool, len(ring))
         chosen = ring[position]
@@ -281,7 +303,7 @@ class Worker:
         session = Session(
             client=(packet.source, packet.source_port),
             vip=(packet.destination, packet.destination_port),
-            local=self.free.popleft(),
+            local=self.free.take(),
             server=(backend.address, backend.port),
             proto=packet.proto,
             service=number,
@@ -321,7 +343,7 @@ class Worker:
     def close(self, session: Session, counter: str) -> None:
         del self.by_client[session.key]
         del self.by_local[session.local]
-        self.free.append(session.local)
+        self.free.put(session.local)
         self.counters[counter] += 1
 
     def sweep(self) -> int:

@@ -1,0 +1,73 @@
+"""The naive model's site from a node plan as `tvsc compile` writes it: OUT/nodes/NODE/plan.json."""
+
+import json
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from tests.naive.site import Lip, Pool, Port, Rule, Server, Service, Site, ip
+from tests.naive.wire import TCP, UDP
+
+PROTOCOLS = {"tcp": TCP, "udp": UDP}
+# as record.h numbers them: a class lists its timeouts by state
+STATES = (
+    *("free", "syn", "syn-ack", "established"),
+    *("fin-client", "fin-server", "closed", "reset", "udp"),
+)
+
+
+def read_site(path: Path) -> Site:
+    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    assert plan["format_version"] == 1
+    lips = IPv4Network(plan["lips"]["short"])
+    memory, steering = plan["memory"], plan["steering"]
+    return Site(
+        n_workers=plan["cores"]["n_workers"],
+        steering=steering["mode"],
+        rss_key=bytes.fromhex(steering["key"]),
+        reta=tuple(steering["reta"]),
+        rules=tuple(rule(row) for row in steering["rules"]),
+        ports=tuple(port(row) for row in plan["ports"]),
+        lip_base=int(lips.network_address),
+        lip_count=lips.num_addresses,
+        lips={ip(row["address"]): lip(row, plan) for row in plan["lips"]["entries"]},
+        services=tuple(service(row, plan) for row in plan["services"]),
+        pools=tuple(pool(row) for row in plan["pools"]),
+        sessions_per_worker=memory["sessions_per_worker"],
+        port_first=memory["port_first"],
+        port_last=memory["port_last"],
+    )
+
+
+def rule(row: dict[str, Any]) -> Rule:
+    network = IPv4Network(row["network"])
+    return Rule(int(network.network_address), int(network.netmask), row["worker"])
+
+
+def port(row: dict[str, Any]) -> Port:
+    own = IPv4Interface(row["address"])
+    plain = Port(int(own.ip), own.network.prefixlen)
+    if row["gateway_mac"] is None:
+        return plain
+    return Port(plain.address, plain.prefix_len, bytes.fromhex(row["gateway_mac"].replace(":", "")))
+
+
+def lip(row: dict[str, Any], plan: dict[str, Any]) -> Lip:
+    """Without session sync the sessions of a peer's local IP are not here."""
+    here = row["node"] == plan["node_index"]
+    return Lip(row["worker"], row["slot"] if here else None)
+
+
+def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:
+    ticks = plan["classes"][row["class_id"]]["timeout_ticks"]
+    timeouts = dict(zip(STATES, ticks, strict=True))
+    proto = PROTOCOLS[row["protocol"]]
+    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts)
+
+
+def pool(row: dict[str, Any]) -> Pool:
+    servers = tuple(
+        Server(ip(one["address"]), one["port"], one["weight"], one["drain"])
+        for one in row["backends"]
+    )
+    return Pool(row["name"], servers, row["scheduler"], row["on_down"])
