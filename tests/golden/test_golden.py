@@ -111,3 +111,9 @@ def test_no_secret_and_no_place(example: str, node: str) -> None:
     for name, text in texts_of(example, node).items():
         assert str(ROOT) not in text, name
         assert str(Path.home()) + "/" not in text, name
+
+
+@pytest.mark.parametrize("node", ["tvs-a1", "tvs-b4"])
+def test_a_session_costs_at_most_96_bytes(node: str) -> None:
+    """Where local IPs and sessions are in proportion, as on the big machines."""
+    assert plan_of("two-clusters", node).memory.bytes_per_session <= 96
