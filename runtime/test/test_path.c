@@ -143,7 +143,7 @@ static void test_random_damage(void **state)
     tvs_node_close(node);
 }
 
-/* Requests, replies, noise: enough of a few flows that bursts hold several packets of one session. */
+/* Requests, replies, noise; few flows, so that a burst holds several packets of one session. */
 static struct packet random_packet(uint64_t *chance)
 {
     static const uint8_t flags[] = {
@@ -255,7 +255,7 @@ static void test_every_listener_is_found(void **state)
     tvs_node_close(node);
 }
 
-/* With the device's word for it the checksum is not looked at; nor are frames in several buffers. */
+/* With the device's word for it the checksum is not looked at. */
 static void test_flags_of_the_device(void **state)
 {
     struct tvs_node *node = node_make();

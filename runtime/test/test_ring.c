@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The schedule ring against its definition: exact shares, even spacing, ties in order of the list. */
+/* The schedule ring against its definition: exact shares, even spacing, ties as in the list. */
 #include <errno.h>
 
 #include "check.h"

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 
-from tests.differential.steps import FIRST_TICKS, LIVES, Step, World
+from tests.differential.steps import FIRST_TICKS, LIVES, Step
+from tests.differential.world import World
 from tests.naive import runtime
 from tests.naive.fixture import VARIANTS
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, note
 
-from tests.differential.steps import FIRST_TICKS, LIVES, Step, World
+from tests.differential.steps import FIRST_TICKS, LIVES, Step
 from tests.differential.test_fixture import QUICK, THOROUGH
+from tests.differential.world import World
 from tests.naive import nic, runtime
 from tests.naive.craft import Frame
 from tests.naive.plan import read_site

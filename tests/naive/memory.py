@@ -14,7 +14,8 @@ from typing import Any, Self
 import cffi
 
 from tests.naive import runtime
-from tests.naive.model import Result, Verdict
+from tests.naive.model import Verdict
+from tests.naive.node import Result
 
 VERDICTS = ("none", "tx", "kernel", "handover", "drop")
 BACKEND_STATES = {"down": 0, "up": 1, "drain": 2}

@@ -1,16 +1,16 @@
-"""One worker and one node of the load balancer, the plain way.
+"""One worker of the load balancer, the plain way.
 
 A frame goes in, a `Verdict` comes out. Sessions are a dictionary, local ports a list of which the
 oldest free one is taken, checksums are computed anew over whole packets.
 """
 
 import struct
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections import Counter
+from dataclasses import dataclass
 
 from tests.naive import nic, tcp
-from tests.naive.site import Pool, Service, Site
+from tests.naive.parts import Backend, FreePorts, Session, Shared
+from tests.naive.site import Service
 from tests.naive.wire import (
     ACK,
     ETH,
@@ -42,93 +42,6 @@ class Verdict:
 
 class Dropped(Exception):  # noqa: N818
     """Carries the reason."""
-
-
-@dataclass
-class Session:
-    client: tuple[int, int]
-    vip: tuple[int, int]
-    local: tuple[int, int]
-    server: tuple[int, int]
-    proto: int
-    service: int
-    pool: int
-    backend: int
-    state: str
-    opened: int
-    expires: int = 0
-
-    @property
-    def key(self) -> tuple[int, int, int, int, int]:
-        return (*self.client, *self.vip, self.proto)
-
-
-@dataclass
-class Backend:
-    address: int
-    port: int
-    weight: int
-    state: str  # up, down, drain
-
-
-def schedule_ring(pool: Pool, backends: list[Backend]) -> list[int]:
-    """One period: server i's k-th appearance at (k + 1/2) / weight, ties in order of the list."""
-    weights = [b.weight if b.state == "up" else 0 for b in backends]
-    if pool.scheduler == "rr":
-        weights = [min(weight, 1) for weight in weights]
-    shared = 0
-    for weight in weights:
-        shared = _gcd(shared, weight)
-    places = [
-        (Fraction(2 * k + 1, 2 * (weight // shared)), number)
-        for number, weight in enumerate(weights)
-        for k in range(weight // shared if shared else 0)
-    ]
-    return [number for _, number in sorted(places)]
-
-
-def _gcd(a: int, b: int) -> int:
-    while b:
-        a, b = b, a % b
-    return a
-
-
-@dataclass
-class Shared:
-    """What all workers of a node see."""
-
-    site: Site
-    backends: list[list[Backend]]
-    neighbour_found: list[bool]
-    removed: set[int] = field(default_factory=set)
-    now: int = 0
-
-    def ring(self, pool: int) -> list[int]:
-        return schedule_ring(self.site.pools[pool], self.backends[pool])
-
-
-class FreePorts:
-    """Those never used come first, in turn over the local IPs; then the longest unused."""
-
-    def __init__(self, site: Site, worker: int) -> None:
-        self.lips = site.lips_of(worker)
-        self.first = site.port_first
-        self.never_used = (site.port_last + 1 - site.port_first) * len(self.lips)
-        self.used = 0
-        self.returned: deque[tuple[int, int]] = deque()
-
-    def __len__(self) -> int:
-        return self.never_used - self.used + len(self.returned)
-
-    def take(self) -> tuple[int, int]:
-        if self.used == self.never_used:
-            return self.returned.popleft()
-        port, slot = divmod(self.used, len(self.lips))
-        self.used += 1
-        return self.lips[slot], self.first + port
-
-    def put(self, local: tuple[int, int]) -> None:
-        self.returned.append(local)
 
 
 class Worker:
@@ -421,65 +334,3 @@ class Worker:
         new = new[:16] + value.to_bytes(2, "big") + new[18:]
         self.counters["tx_local"] += 1
         return Verdict("tx", port, l2 + with_ip_checksum(header) + new)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a packet, and who saw it."""
-
-    verdict: Verdict
-    rx_worker: int
-    worker: int
-
-
-class Node:
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        backends = [
-            [
-                Backend(s.address, s.port, s.weight, "drain" if s.drain else "up")
-                for s in pool.servers
-            ]
-            for pool in site.pools
-        ]
-        self.shared = Shared(site, backends, [True] * len(site.ports))
-        self.workers = [Worker(index, self.shared) for index in range(site.n_workers)]
-
-    def set_tick(self, tick: int) -> None:
-        self.shared.now = tick
-
-    def set_backend(self, pool: int, index: int, state: str, weight: int) -> None:
-        self.shared.backends[pool][index].state = state
-        self.shared.backends[pool][index].weight = weight
-
-    def set_nexthop(self, port: int, found: bool) -> None:
-        self.shared.neighbour_found[port] = found
-
-    def sweep(self, worker: int) -> int:
-        return self.workers[worker].sweep()
-
-    def run(self, frames: list[tuple[bytes, int | None]]) -> list[Result]:
-        """Each worker takes the frames of its queue, then those that others handed to it."""
-        steered = [
-            (frame, self.rx_worker(frame) if worker is None else worker) for frame, worker in frames
-        ]
-        results: dict[int, Result] = {}
-        pending: list[tuple[int, int]] = []
-        for worker in self.workers:
-            for number, (frame, rx_worker) in enumerate(steered):
-                if rx_worker != worker.index:
-                    continue
-                verdict = worker.take(frame, handed=False)
-                if verdict.what == "handover":
-                    assert isinstance(verdict.arg, int)
-                    pending.append((verdict.arg, number))
-                else:
-                    results[number] = Result(verdict, rx_worker, worker.index)
-        for owner, number in sorted(pending, key=lambda p: p[0]):
-            frame, rx_worker = steered[number]
-            verdict = self.workers[owner].take(frame, handed=True)
-            results[number] = Result(verdict, rx_worker, owner)
-        return [results[number] for number in range(len(frames))]
-
-    def rx_worker(self, frame: bytes) -> int:
-        return 0 if self.site.steering == "software" else nic.steer(self.site, frame)

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools over their life: ids, rings, drain, weight, and what a new generation keeps. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host_stubs.h"
+
+#include "host/backends.h"
+
+enum { A = 0x0a000001, B = 0x0a000002, C = 0x0a000003 };
+
+static struct tvs_host host;
+static struct tvs_pool *pools[2];
+static struct tvs_timer end;
+
+static void stop(void *context)
+{
+    (void)context;
+    tvs_loop_stop(host.loop);
+}
+
+/* Lets what is due happen. */
+static void turn(void)
+{
+    tvs_timer_init(&end, stop, NULL);
+    tvs_timer_set(host.loop, &end, 2, 0);
+    assert_int_equal(tvs_loop_run(host.loop), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&host, 0, sizeof(host));
+    host.loop = tvs_loop_new();
+    tvs_log_level_set(TVS_LOG_ERROR);
+    return tvs_backends_start(&host);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    tvs_backends_stop(&host);
+    stub_retired_release();
+    tvs_loop_free(host.loop);
+    return 0;
+}
+
+static int bind_web(const struct tvs_gen_backend *backends, uint32_t n, uint8_t check)
+{
+    const struct tvs_gen_pool gen_pools[] = {
+        {.name = "web", .n_backends = n, .backends = backends, .check = {.kind = check}},
+        {.name = "empty"}};
+    const struct tvs_generation generation = {.n_pools = 2, .pools = gen_pools};
+
+    return tvs_backends_bind(&host, &generation, pools);
+}
+
+/* How often `id` is in the ring. */
+static uint32_t share(uint32_t id)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < pools[0]->ring->len; i++)
+        n += pools[0]->ring->backend[i] == id;
+    return n;
+}
+
+static uint32_t id_of(uint32_t address)
+{
+    bool known;
+    int64_t id = tvs_backends_find(&host, "web", address, 80, &known);
+
+    assert_true(id >= 0);
+    assert_int_equal(host.backend_table[id].addr_be, htonl(address));
+    return (uint32_t)id;
+}
+
+static const struct tvs_gen_backend three[] = {
+    {.address = A, .port = 80, .weight = 1},
+    {.address = B, .port = 80, .weight = 2},
+    {.address = C, .port = 80, .weight = 1, .drain = true},
+};
+
+static void unchecked_backends_serve_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_NONE), 0);
+    assert_int_equal(pools[0]->ring->len, 3);
+    assert_int_equal(share(id_of(A)), 1);
+    assert_int_equal(share(id_of(B)), 2);
+    assert_int_equal(host.backend_table[id_of(C)].state, TVS_BACKEND_DRAIN);
+    assert_int_equal(pools[1]->ring->len, 0);
+}
+
+static void checked_backends_wait_for_their_check(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_TCP), 0);
+    assert_int_equal(pools[0]->ring->len, 0);
+    tvs_backends_health(&host, id_of(B), true);
+    tvs_backends_health(&host, id_of(C), true);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 1);
+    assert_int_equal(share(id_of(B)), 1);
+    tvs_backends_drain(&host, id_of(C), false);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 3);
+    tvs_backends_health(&host, id_of(B), false);
+    turn();
+    assert_int_equal(share(id_of(B)), 0);
+    assert_int_equal(host.backend_table[id_of(B)].state, TVS_BACKEND_DOWN);
+}
+
+static void operators_weight_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_NONE), 0);
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), 4), 0);
+    turn();
+    assert_int_equal(share(id_of(A)), 2);
+    assert_int_equal(share(id_of(B)), 1);
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), 0), 0);
+    turn();
+    assert_int_equal(share(id_of(A)), 0);
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), TVS_RING_MAX + 1), -E2BIG);
+    assert_int_equal(tvs_backends_info(&host, id_of(A))->weight, 0);
+}
+
+static void ids_and_marks_outlive_generations(void **state)
+{
+    static const struct tvs_gen_backend next[] = {
+        {.address = C, .port = 80, .weight = 1}, /* no longer drained by the site */
+        {.address = A, .port = 80, .weight = 1},
+    };
+    uint32_t a, b, c;
+    bool known;
+
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_NONE), 0);
+    a = id_of(A);
+    b = id_of(B);
+    c = id_of(C);
+    tvs_backends_drain(&host, a, true);
+    assert_int_equal(bind_web(next, 2, TVS_CHECK_TCP), 0);
+    tvs_backends_settle(&host);
+    turn();
+    assert_int_equal(id_of(A), a);
+    assert_int_equal(id_of(C), c);
+    /* gone from the site: its sessions go on, new ones do not come */
+    assert_true(tvs_backends_find(&host, "web", B, 80, &known) < 0);
+    assert_true(known);
+    assert_int_equal(host.backend_table[b].state, TVS_BACKEND_DRAIN);
+    /* the operator's mark stays; a first check does not take down what served without one */
+    assert_int_equal(host.backend_table[a].state, TVS_BACKEND_DRAIN);
+    assert_int_equal(host.backend_table[c].state, TVS_BACKEND_UP);
+    assert_int_equal(pools[0]->ring->len, 1);
+    assert_int_equal(share(c), 1);
+}
+
+static void impossible_weights_are_refused_whole(void **state)
+{
+    static const struct tvs_gen_backend huge[] = {
+        {.address = A, .port = 80, .weight = TVS_RING_MAX},
+        {.address = B, .port = 80, .weight = 1},
+    };
+
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_NONE), 0);
+    tvs_log_level_set(0);
+    assert_int_equal(bind_web(huge, 2, TVS_CHECK_NONE), -E2BIG);
+    assert_int_equal(pools[0]->ring->len, 3);
+    assert_int_equal(tvs_backends_info(&host, id_of(B))->weight, 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(unchecked_backends_serve_at_once),
+        TEST(checked_backends_wait_for_their_check),
+        TEST(operators_weight_counts),
+        TEST(ids_and_marks_outlive_generations),
+        TEST(impossible_weights_are_refused_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
