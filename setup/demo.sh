@@ -13,7 +13,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 cleanup() {
-    .venv/bin/tvsc lab down "$site" || echo "demo: run \`tvsc lab down $site\` again" >&2
+    .venv/bin/tvsc lab down "$site" >/dev/null || echo "demo: run \`tvsc lab down $site\` again" >&2
 }
 trap cleanup EXIT
 trap 'exit 130' INT
