@@ -36,18 +36,20 @@ def bring_up(spec: Spec, watch: Watcher) -> None:
     """
     run = RunDirectory(spec.topology.lab)
     lock = _lock_clean(run, spec.site)
+    supervisor = None
     try:
-        run.folder("log")
-        text = spec.model_dump_json(indent=1) + "\n"
-        run.spec.write_text(text, encoding="utf-8")
-        supervisor = _start_supervisor(run, lock)
-    finally:
-        os.close(lock)  # the supervisor holds it now, or nobody
-    try:
+        try:
+            run.folder("log")
+            run.spec.write_text(spec.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            supervisor = _start_supervisor(run, lock)
+        finally:
+            os.close(lock)  # the supervisor holds it now, or nobody
         _follow(supervisor, watch)
     except BaseException:
-        supervisor.terminate()
-        _wait(supervisor)
+        if supervisor is not None:
+            supervisor.terminate()
+            _wait(supervisor)
+        _sweep(run)
         raise
 
 
@@ -75,6 +77,14 @@ def take_down(run: RunDirectory, site: str) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def _sweep(run: RunDirectory) -> None:
+    """Removes what a supervisor left that was ended before it could do so itself."""
+    lock = run.lock()
+    if lock is not None:
+        teardown.remove_all(run, run.load())
+        os.close(lock)
 
 
 def _end_supervisor(run: RunDirectory) -> None:
