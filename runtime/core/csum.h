@@ -12,21 +12,21 @@
 /* The difference that one TTL step makes: ttl is the low byte of its word, and ~1 means minus 1. */
 enum { TVS_CSUM_TTL_STEP = 0xfffe };
 
+/* A word plus itself with its halves swapped: the upper half is the sum of both, carry included. */
+TVS_INLINE uint16_t tvs_csum_fold32(uint32_t sum)
+{
+    return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
+}
+
 TVS_INLINE uint16_t tvs_csum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)((sum & 0xffff) + (sum >> 16));
+    return tvs_csum_fold32((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
 /* Checksum after its data changed by `delta`, itself a folded sum or two of them added. */
 TVS_INLINE uint16_t tvs_csum_apply(uint16_t csum, uint32_t delta)
 {
-    uint32_t sum = (uint32_t)(uint16_t)~csum + delta;
-
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+    return (uint16_t)~tvs_csum_fold32((uint16_t)~csum + delta);
 }
 
 /* What a checksum over `from` must be corrected by when `to` takes its place. */
@@ -64,6 +64,17 @@ TVS_INLINE uint64_t tvs_csum_sum(const void *data, size_t bytes)
     if (bytes & 1)
         sum += *at;
     return sum;
+}
+
+/* Sum of an IPv4 header without options, carries put back in. */
+TVS_INLINE uint64_t tvs_csum_sum_ip4(const struct tvs_ip4 *ip)
+{
+    uint64_t middle = tvs_load64(&ip->ttl);
+    uint64_t sum = tvs_load64(ip) + middle;
+
+    sum += sum < middle;
+    sum += ip->daddr_be;
+    return sum + (sum < ip->daddr_be);
 }
 
 /* Sum of the pseudo header of TCP or UDP. */
