@@ -20,14 +20,14 @@ struct pool {
 };
 
 struct tvs_backends {
-    struct tvs_backend *table; /* [TVS_HOST_MAX_BACKENDS], what workers read */
+    struct tvs_backend *table; /* [TVS_MAX_BACKENDS], what workers read */
     struct tvs_backend_info *info;
     unsigned n_backends, n_pools;
     uint32_t serial; /* of the generation bound last */
-    struct pool *pools[TVS_HOST_MAX_POOLS];
+    struct pool *pools[TVS_MAX_POOLS];
     struct tvs_backends_map map; /* (pool, address, port) -> id */
     struct tvs_timer rebuild;
-    uint32_t *scratch; /* [2 * TVS_HOST_MAX_BACKENDS] */
+    uint32_t *scratch; /* [2 * TVS_MAX_BACKENDS] */
 };
 
 unsigned tvs_backends_count(const struct tvs_host *host)
@@ -94,7 +94,7 @@ static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ri
 static int ring_rebuild(struct tvs_host *host, struct pool *pool)
 {
     struct tvs_backends *backends = host->backends;
-    uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_HOST_MAX_BACKENDS;
+    uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_MAX_BACKENDS;
     struct tvs_ring *ring;
     uint32_t n = 0, len;
     int err;
@@ -214,7 +214,7 @@ static struct pool *pool_get(struct tvs_backends *backends, const char *name, un
         *index = (unsigned)found;
         return backends->pools[found];
     }
-    if (backends->n_pools == TVS_HOST_MAX_POOLS)
+    if (backends->n_pools == TVS_MAX_POOLS)
         return NULL;
     pool = calloc(1, sizeof(*pool));
     if (!pool)
@@ -238,7 +238,7 @@ static int64_t backend_get(struct tvs_backends *backends, unsigned pool,
 
     if (found >= 0)
         return found;
-    if (id == TVS_HOST_MAX_BACKENDS)
+    if (id == TVS_MAX_BACKENDS)
         return -ENOSPC;
     backends->info[id] = (struct tvs_backend_info){
         .address = config->address,
@@ -288,7 +288,7 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
     struct pool *pool = pool_get(backends, config->name, index);
     uint32_t *weight = backends->scratch, any = 0;
 
-    if (!pool || config->n_backends > TVS_HOST_MAX_BACKENDS)
+    if (!pool || config->n_backends > TVS_MAX_BACKENDS)
         return -ENOSPC;
     *members = calloc(config->n_backends + 1, sizeof(**members));
     if (!*members)
@@ -374,12 +374,12 @@ int tvs_backends_start(struct tvs_host *host)
     if (!backends)
         return -ENOMEM;
     host->backends = backends;
-    backends->table = calloc(TVS_HOST_MAX_BACKENDS, sizeof(backends->table[0]));
-    backends->info = calloc(TVS_HOST_MAX_BACKENDS, sizeof(backends->info[0]));
-    backends->scratch = calloc(2 * TVS_HOST_MAX_BACKENDS, sizeof(backends->scratch[0]));
+    backends->table = calloc(TVS_MAX_BACKENDS, sizeof(backends->table[0]));
+    backends->info = calloc(TVS_MAX_BACKENDS, sizeof(backends->info[0]));
+    backends->scratch = calloc(2 * TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
     tvs_timer_init(&backends->rebuild, rebuild, host);
     if (!backends->table || !backends->info || !backends->scratch ||
-        tvs_backends_map_init(&backends->map, TVS_HOST_MAX_BACKENDS) != 0) {
+        tvs_backends_map_init(&backends->map, TVS_MAX_BACKENDS) != 0) {
         tvs_backends_stop(host);
         return -ENOMEM;
     }

@@ -38,7 +38,7 @@ struct check {
 
 struct tvs_health {
     struct tvs_http *http;
-    struct check **by_backend; /* [TVS_HOST_MAX_BACKENDS]; NULL: not checked */
+    struct check **by_backend; /* [TVS_MAX_BACKENDS]; NULL: not checked */
     TAILQ_HEAD(, check) waiting;
     uint64_t random;
     uint32_t running_max;
@@ -240,8 +240,6 @@ static int check_new(struct tvs_host *host, const struct tvs_gen_check *config, 
         check->state = old->state;
         check->state.against = 0;
         check_free(host, old);
-    } else if (info->healthy) {
-        check->state = (struct tvs_health_state){.known = true, .up = true};
     }
     health->stats.checks++;
     health->stats.first_round += !check->state.known;
@@ -287,7 +285,7 @@ int tvs_health_reload(struct tvs_host *host)
     uint32_t backends = 0;
     int err = 0;
 
-    for (uint32_t i = 0; i < TVS_HOST_MAX_BACKENDS; i++)
+    for (uint32_t i = 0; i < TVS_MAX_BACKENDS; i++)
         if (health->by_backend[i])
             health->by_backend[i]->kept = false;
     for (uint32_t i = 0; i < generation->n_pools; i++)
@@ -295,7 +293,7 @@ int tvs_health_reload(struct tvs_host *host)
     health->spread_ms = backends / SPREAD_PER_MS > SPREAD_MS ? backends / SPREAD_PER_MS : SPREAD_MS;
     for (uint32_t i = 0; i < generation->n_pools && !err; i++)
         err = pool_checks(host, &generation->pools[i]);
-    for (uint32_t i = 0; i < TVS_HOST_MAX_BACKENDS && !err; i++)
+    for (uint32_t i = 0; i < TVS_MAX_BACKENDS && !err; i++)
         if (health->by_backend[i] && !health->by_backend[i]->kept)
             check_free(host, health->by_backend[i]);
     if (err)
@@ -327,7 +325,7 @@ int tvs_health_start(struct tvs_host *host)
                                       ? (uint32_t)files.rlim_cur - DESCRIPTORS_KEPT
                                       : DESCRIPTORS_KEPT;
     }
-    health->by_backend = calloc(TVS_HOST_MAX_BACKENDS, sizeof(health->by_backend[0]));
+    health->by_backend = calloc(TVS_MAX_BACKENDS, sizeof(health->by_backend[0]));
     health->http = tvs_http_new(host->loop);
     if (health->by_backend && health->http)
         err = tvs_health_reload(host);
@@ -342,7 +340,7 @@ void tvs_health_stop(struct tvs_host *host)
 
     if (!health)
         return;
-    for (uint32_t i = 0; health->by_backend && i < TVS_HOST_MAX_BACKENDS; i++)
+    for (uint32_t i = 0; health->by_backend && i < TVS_MAX_BACKENDS; i++)
         if (health->by_backend[i])
             check_free(host, health->by_backend[i]);
     tvs_http_free(health->http);

@@ -44,8 +44,6 @@
 #include "options.h"
 
 enum {
-    TVS_HOST_MAX_POOLS = 16384,
-    TVS_HOST_MAX_BACKENDS = 65536,
     TVS_HANDOVER_RING = 512,  /* packets per pair of workers */
     TVS_EXCEPTION_RING = 512, /* packets per worker, and from the kernel */
 };
@@ -161,7 +159,7 @@ struct tvs_host {
     /* fixed before the workers start */
     tvs_route_fn route;                      /* netlink: tvs_fib_lookup */
     const struct tvs_nexthop *nexthops;      /* [TVS_MAX_NEXTHOPS], entry 0 never valid */
-    const struct tvs_backend *backend_table; /* [TVS_HOST_MAX_BACKENDS] by host-stable id */
+    const struct tvs_backend *backend_table; /* [TVS_MAX_BACKENDS] by host-stable id */
 };
 
 /* ---- given by the threads side: workers, generation ------------------------------------------ */

@@ -45,8 +45,8 @@ static size_t config_of(struct tvs_worker_config *config, const struct tvs_gener
 {
     tvs_worker_config_from(config, generation, index, lip_addr_be);
     /* room for what a later generation may bring */
-    config->max_pools = TVS_HOST_MAX_POOLS;
-    config->max_backends = TVS_HOST_MAX_BACKENDS;
+    config->max_pools = TVS_MAX_POOLS;
+    config->max_backends = TVS_MAX_BACKENDS;
     return tvs_worker_bytes(config);
 }
 

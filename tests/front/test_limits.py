@@ -106,6 +106,7 @@ def test_limits_of_the_runtime() -> None:
     assert {
         "TVS_MAX_SLOTS": capacity.MAX_SLOTS,
         "TVS_MAX_SERVICES": capacity.MAX_SERVICES,
+        "TVS_MAX_POOLS": capacity.MAX_POOLS,
         "TVS_MAX_BACKENDS": capacity.MAX_BACKENDS,
         "TVS_RING_MAX": capacity.MAX_RING,
         "TVS_MAX_PORTS": capacity.MAX_PORTS,

@@ -13,7 +13,8 @@ PORTS_PER_LIP = 65535 - 1024 + 1
 
 MAX_SLOTS = 1024
 MAX_SERVICES = 32768
-MAX_BACKENDS = 1 << 20
+MAX_POOLS = 16384
+MAX_BACKENDS = 1 << 17
 MAX_RING = 1 << 20
 MAX_PORTS = 8
 MAX_NODES = 255
@@ -66,6 +67,12 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
             codes.SITE_TOO_BIG,
             f"the site has {servers} servers, and a node holds {MAX_BACKENDS}",
             site.span(site.pools[-1]),
+        )
+    if len(site.pools) > MAX_POOLS:
+        yield Diagnostic(
+            codes.SITE_TOO_BIG,
+            f"the site has {len(site.pools)} pools, and a node holds {MAX_POOLS}",
+            site.span(site.pools[MAX_POOLS]),
         )
     for pool in site.pools:
         ring = sum(s.weight for s in pool.servers)

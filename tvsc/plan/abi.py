@@ -21,9 +21,9 @@ MAX_SLOTS: Final = 1024
 MAX_SERVICES: Final = 32768
 MAX_BURST: Final = 32
 
-HOST_MAX_POOLS: Final = 16384
-HOST_MAX_BACKENDS: Final = 65536
-"""What the host makes room for in every worker (runtime/host/host.h)."""
+MAX_POOLS: Final = 16384
+MAX_BACKENDS: Final = 1 << 17
+"""The host makes room for so many in every worker."""
 
 LIP_NOBODY: Final = 0xFF
 LIP_NO_SLOT: Final = 0xFFFF

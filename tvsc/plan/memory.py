@@ -6,9 +6,9 @@ from tvsc.model import Cluster, Node, PciDevice
 from tvsc.plan.abi import (
     BUCKET_SLOTS,
     CACHE_LINE,
-    HOST_MAX_BACKENDS,
-    HOST_MAX_POOLS,
+    MAX_BACKENDS,
     MAX_BURST,
+    MAX_POOLS,
     PORTS_PER_SLOT,
     RSS_INPUT_BYTES,
 )
@@ -49,8 +49,8 @@ def worker_bytes(slots: int, buckets: int) -> int:
         slots * PORTS_PER_SLOT * CACHE_LINE
         + buckets * CACHE_LINE
         + free_ring
-        + HOST_MAX_POOLS * 4
-        + HOST_MAX_BACKENDS * 12
+        + MAX_POOLS * 4
+        + MAX_BACKENDS * 12
         + RSS_INPUT_BYTES * 256 * 4
         + slots * 4
         + 4096

@@ -21,7 +21,8 @@ enum {
     TVS_MAX_PORTS = 8,        /* NIC ports per node */
     TVS_MAX_SLOTS = 1024,     /* local IPs whose records one worker holds */
     TVS_MAX_SERVICES = 32768, /* (VIP, protocol, port) of one host's lifetime */
-    TVS_MAX_BACKENDS = 1 << 20,
+    TVS_MAX_POOLS = 16384,    /* likewise */
+    TVS_MAX_BACKENDS = 1 << 17,
     TVS_MAX_NEXTHOPS = 4096,
     TVS_TICK_MS = 100, /* the unit of every session timeout */
 };

@@ -64,7 +64,7 @@ struct tvs_worker {
     uint32_t n_sessions;
     uint32_t max_sessions;
     uint32_t *ring_pos;       /* [pool] where the worker stands in the pool's ring */
-    uint32_t *backend_active; /* [TVS_MAX_BACKENDS of the host's choice] sessions now */
+    uint32_t *backend_active; /* [n_backends_max] sessions now */
     uint64_t *backend_opened; /* same index: sessions ever */
     uint32_t *lip_addr_be;    /* [n_slots] */
     uint32_t n_backends_max;

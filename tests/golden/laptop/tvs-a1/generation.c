@@ -210,7 +210,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x20926cde51a26067),
-    .id = "b46b075330e7518b",
+    .id = "9a5a7e0e76d9bcba",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",

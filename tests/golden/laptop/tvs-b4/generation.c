@@ -210,7 +210,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x92d3585c94936d08),
-    .id = "cc689c2b6e68afa2",
+    .id = "90491afd863a0e33",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",
