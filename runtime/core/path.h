@@ -118,21 +118,29 @@ TVS_INLINE void tvs_path_classify(const struct tvs_site *site, struct tvs_worker
 }
 
 /*
- * Stage 2. `next_free` is where the free ring's head will be when the new sessions before this packet
- * have been opened: a miss is most likely a new session, whose record will be the oldest free one.
+ * Stage 2. A miss is either an entry that lives in its second bucket or, most likely, a new session,
+ * whose record will be the oldest free one. `next_free` is where the free ring's head will be when
+ * the new sessions before this packet have been opened.
  */
 TVS_INLINE void tvs_path_locate(const struct tvs_worker *worker, struct tvs_packet *packet,
                                 uint32_t *next_free)
 {
-    uint32_t number;
+    const void *next;
 
     if (packet->kind != TVS_PK_REQUEST)
         return;
-    number = tvs_table_candidate(worker, packet->hash);
-    packet->record = number;
-    if (TVS_UNLIKELY(number == TVS_NO_RECORD))
-        number = tvs_free_peek(&worker->free, (*next_free)++ - worker->free.head);
-    __builtin_prefetch(&worker->records[number], 1);
+    packet->record = tvs_table_candidate(worker, packet->hash);
+    next = &worker->records[packet->record];
+    if (TVS_UNLIKELY(packet->record == TVS_NO_RECORD)) {
+        const struct tvs_bucket *second = tvs_table_overflow(worker, packet->hash);
+
+        next =
+            second != NULL
+                ? (const void *)second
+                : &worker
+                       ->records[tvs_free_peek(&worker->free, (*next_free)++ - worker->free.head)];
+    }
+    __builtin_prefetch(next, 1);
 }
 
 /* Stage 3. */

@@ -60,6 +60,17 @@ TVS_INLINE uint32_t tvs_table_candidate(const struct tvs_worker *worker, uint32_
     return matches != 0 ? bucket->record[tvs_bucket_slot(matches)] : TVS_NO_RECORD;
 }
 
+/* The second bucket of a hash if anything went on from the first to another, else NULL. */
+TVS_INLINE const struct tvs_bucket *tvs_table_overflow(const struct tvs_worker *worker,
+                                                       uint32_t hash)
+{
+    uint32_t first = tvs_table_first(worker, hash);
+
+    if (TVS_LIKELY(worker->buckets[first].overflow == 0))
+        return NULL;
+    return &worker->buckets[tvs_table_other(worker, first, tvs_table_sig(hash))];
+}
+
 TVS_INLINE uint32_t tvs_bucket_find(const struct tvs_worker *worker,
                                     const struct tvs_bucket *bucket, uint16_t sig,
                                     const struct tvs_key *key)
