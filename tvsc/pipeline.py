@@ -110,6 +110,15 @@ def plan(run: Run) -> None:
     run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)
 
 
+def prove(run: Run) -> None:
+    """The plans run through models of their NICs: both directions of every flow meet one worker."""
+    from tvsc.checks.steering_proof import prove_plan
+
+    found = [d for proof in prove_plan(run.loaded(), run.plan) for d in proof.diagnostics]
+    if found:
+        raise SiteError(found, run.sources)
+
+
 def claim(run: Run) -> None:
     """Finds out whether there is anything to do; from here on OUT is ours alone."""
     run.old = run.output.state()
@@ -197,7 +206,18 @@ def publish(run: Run) -> None:
 
 Stage = Callable[[Run], None]
 
-STAGES: tuple[Stage, ...] = (load, tools, plan, claim, render, validate, build, pack, publish)
+STAGES: tuple[Stage, ...] = (
+    load,
+    tools,
+    plan,
+    prove,
+    claim,
+    render,
+    validate,
+    build,
+    pack,
+    publish,
+)
 
 _BEFORE_OUT = STAGES[: STAGES.index(claim)]
 _WITH_OUT = STAGES[STAGES.index(claim) :]

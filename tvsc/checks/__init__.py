@@ -16,6 +16,7 @@ from tvsc.checks import (
     meaning,
     placement,
     steering,
+    steering_proof,
     supported,
 )
 from tvsc.diag.codes import Code
@@ -44,3 +45,10 @@ def check(site: Site) -> list[Diagnostic]:
             key = (diagnostic.code, diagnostic.span)
             found.setdefault(key, diagnostic)
     return list(found.values())
+
+
+def prove(site: Site) -> list[Diagnostic]:
+    """What only the planned steering can show, of a site that passed `check`: a counterexample
+    here is a fault of the plan, unless the site has one that no rule knows.
+    """
+    return list(steering_proof.steering_is_proved(site))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Cluster, FlowRules, NicProfile, Port, RuleMasks, Site, Steering
+from tvsc.model import Cluster, NicProfile, Port, RuleMasks, Site, Steering
+from tvsc.nic import rules_per_planned
 
 
 def _ports(site: Site) -> Iterator[tuple[Cluster, Port, NicProfile]]:
@@ -57,29 +58,33 @@ def rules_fit_budget(site: Site) -> Iterator[Diagnostic]:
         if cluster.steering is not Steering.FDIR or nic.flow_rules is None:
             continue
         limit = nic.flow_rules.max_rules
-        needed = rules_needed(cluster, nic.flow_rules)
+        needed = rules_needed(cluster, nic)
         if limit is None or needed <= limit:
             continue
-        fits = limit // (len(cluster.nodes) * cluster.workers)
+        each = rules_per_planned(nic.driver)
+        fits = limit // (len(cluster.nodes) * cluster.workers * each)
+        times = f" ({each} for each address: `{nic.driver}` tells protocols apart)"
         yield Diagnostic(
             codes.RULE_BUDGET,
             f"{len(cluster.nodes)} nodes x {cluster.workers} workers x"
-            f" {cluster.local_ips.per_worker} local IPs need {needed} flow rules, and"
-            f" `{nic.name}` has room for {limit}",
+            f" {cluster.local_ips.per_worker} local IPs need {needed} flow rules"
+            f"{times if each > 1 else ''}, and `{nic.name}` has room for {limit}",
             site.span(cluster.local_ips, "workers"),
             (Note("the NIC is named here", site.span(port, "nic")),),
-            f"there is room for {fits} each",
+            f"there is room for {fits} each" if fits else "fewer nodes or workers would fit",
         )
 
 
-def rules_needed(cluster: Cluster, rules: FlowRules) -> int:
+def rules_needed(cluster: Cluster, nic: NicProfile) -> int:
     """How many flow rules one NIC of the cluster holds.
 
     Every node has rules for the local IPs of all: one for each worker's aligned block where the NIC
-    takes masks, else one for each address.
+    takes masks, else one for each address. What is one rule to the plan may be several to a driver.
     """
-    per_worker = cluster.local_ips.per_worker if rules.masks is RuleMasks.FULL else 1
-    return len(cluster.nodes) * cluster.workers * per_worker
+    full = nic.flow_rules is None or nic.flow_rules.masks is RuleMasks.FULL
+    per_worker = cluster.local_ips.per_worker if full else 1
+    planned = len(cluster.nodes) * cluster.workers * per_worker
+    return planned * rules_per_planned(nic.driver)
 
 
 def queues_suffice(site: Site) -> Iterator[Diagnostic]:

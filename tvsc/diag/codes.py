@@ -101,6 +101,9 @@ NO_FLOW_RULES = _code(401, "NIC has no flow rules")
 RULE_BUDGET = _code(402, "more flow rules than the NIC holds")
 TOO_MANY_QUEUES = _code(403, "more workers than the NIC has queues")
 NO_RSS = _code(404, "NIC has no RSS that can be set")
+STEERING_SPLIT = _code(405, "packets of one session reach different workers")
+RULE_REFUSED = _code(406, "NIC does not take the planned steering")
+REQUESTS_NOT_SPREAD = _code(407, "requests are not spread over the workers")
 
 # Capacity
 SESSIONS_EXCEED_PORTS = _code(501, "more sessions than local ports")

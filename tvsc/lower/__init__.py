@@ -5,10 +5,11 @@
 runs the stages of the front in order and stops after the first with an error:
 
     parse    (tvsc.dsl)     text       -> Program
-    decode   (here)         Program    -> Fields     loops unrolled, functions evaluated, values
-    typed inherit  (here)         Fields     -> Fields     `like` and `defaults` merged build
-    (here)         Fields     -> Site       defaults explicit, references checked check
-    (tvsc.checks)  Site       -> diagnostics
+    decode   (here)         Program    -> Fields       loops unrolled, functions evaluated
+    inherit  (here)         Fields     -> Fields       `like` and `defaults` merged
+    build    (here)         Fields     -> Site         defaults explicit, references checked
+    check    (tvsc.checks)  Site       -> diagnostics  rules over the model
+    prove    (tvsc.checks)  Site       -> diagnostics  the planned steering, run through the NICs
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tvsc.checks import check
+from tvsc.checks import check, prove
 from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
 from tvsc.dsl import Loader, Program, parse
 from tvsc.dsl.ast import Line, Name
@@ -54,6 +55,8 @@ def _stages(path: Path, sources: SourceMap, diagnostics: list[Diagnostic]) -> Si
     if site is None:
         return None
     diagnostics += check(site)
+    if not has_errors(diagnostics):
+        diagnostics += prove(site)
     return None if has_errors(diagnostics) else site
 
 
