@@ -9,7 +9,13 @@
 
 #include "worker.h"
 
-enum { EMPTY_TURNS = 16, MAX_EVENTS = TVS_MAX_PORTS + 1 };
+/*
+ * Turns without a packet before sleep. To look into a card's ring costs nothing, and sleep costs an
+ * interrupt; to look into a virtual device costs a system call, and others want the core.
+ */
+enum { EMPTY_TURNS_CARD = 256, EMPTY_TURNS_VIRTUAL = 4 };
+
+enum { MAX_EVENTS = TVS_MAX_PORTS + 1 };
 
 /*
  * The worker is the only one to use its thread's epoll set; the descriptors come from the driver.
@@ -24,10 +30,13 @@ void tvs_idle_start(struct tvs_idle_state *idle, struct tvs_host_worker *worker)
         .cycles_per_ms = rte_get_tsc_hz() / 1000,
     };
     idle->wake.epdata.data = idle;
+    idle->patience = EMPTY_TURNS_CARD;
     rte_epoll_ctl(RTE_EPOLL_PER_THREAD, EPOLL_CTL_ADD, worker->wake_fd, &idle->wake);
     for (uint16_t i = 0; i < host->n_ports; i++) {
         const struct tvs_host_port *port = &host->ports[i];
 
+        if (port->config->is_vdev)
+            idle->patience = EMPTY_TURNS_VIRTUAL;
         if (worker->index >= port->n_rx_queues)
             continue;
         if (port->rx_interrupts &&
@@ -103,7 +112,7 @@ static void sleep_until(struct tvs_idle_state *idle, uint64_t until_tsc)
 
 void tvs_idle_empty(struct tvs_idle_state *idle, uint64_t until_tsc)
 {
-    if (++idle->empty_turns < EMPTY_TURNS)
+    if (++idle->empty_turns < idle->patience)
         return;
     if (!idle->armed) {
         arm(idle);
@@ -112,5 +121,5 @@ void tvs_idle_empty(struct tvs_idle_state *idle, uint64_t until_tsc)
     sleep_until(idle, until_tsc);
     tvs_idle_disarm(idle);
     /* a short look before the next sleep: what woke it seldom comes alone */
-    idle->empty_turns = EMPTY_TURNS / 2;
+    idle->empty_turns = idle->patience / 2;
 }

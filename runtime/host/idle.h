@@ -15,6 +15,7 @@ struct tvs_idle_state {
     struct tvs_host_worker *worker;
     struct rte_epoll_event wake; /* DPDK keeps its address */
     unsigned empty_turns;        /* in a row */
+    unsigned patience;           /* so many, then sleep */
     bool armed;
     bool polls; /* a device has no interrupts: sleep shortly */
     uint64_t cycles_per_ms;
