@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tvsc.build.progress import Progress
 from tvsc.lab.errors import LabError
+from tvsc.lower import load_site
 from tvsc.model import Site, Steering
-from tvsc.pipeline import Options
+from tvsc.pipeline import Options, SiteError
 from tvsc.pipeline import compile_site as compile_pipeline
 
 
@@ -18,6 +19,14 @@ class Compiled:
     out: Path
     tvsd: Path
     steering: str
+
+
+def load(site_file: Path) -> Site:
+    """The site alone; SiteError as the compiler raises it."""
+    site, diagnostics, sources = load_site(site_file)
+    if site is None:
+        raise SiteError(diagnostics, sources)
+    return site
 
 
 def compile_site(site_file: Path, out: Path, steering: str | None, *, quiet: bool) -> Compiled:

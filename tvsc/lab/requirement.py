@@ -69,7 +69,10 @@ def probe() -> Capabilities:
     found: list[Capabilities] = []
 
     def body() -> None:
-        namespace.enter_new()
+        try:
+            namespace.enter_new()
+        except OSError:
+            return
         found.append(Capabilities(_has_resilient_groups(), _may_steer()))
 
     thread = threading.Thread(target=body, name="probe")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tvsc.lab import counters, launch, spread
 from tvsc.lab.client import Fetch, fetch_all, sources, spread_wishes
-from tvsc.lab.compiled import Compiled, compile_site
+from tvsc.lab.compiled import Compiled, compile_site, load
 from tvsc.lab.drill import DrillGround
 from tvsc.lab.remote import Spec, ask
 from tvsc.lab.render import Narrator
@@ -80,10 +80,10 @@ def run(
 
 
 def _bring_up(site_file: Path, out: Path, steering: str, narrator: Narrator) -> Ready:
+    topology = build_topology(load(site_file), site_file)  # or a refusal, before the long work
     abilities = probe()
     wanted = _steering(steering, abilities, narrator)
     compiled = compile_site(site_file, out, wanted, quiet=narrator.quiet)
-    topology = build_topology(compiled.site, site_file)
     spec = _spec(topology, compiled, site_file, abilities)
     began = time.monotonic()
     launch.bring_up(spec, narrator.progress)
