@@ -14,8 +14,8 @@ COMMON = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-QUICK = settings(COMMON, max_examples=60)
-THOROUGH = settings(COMMON, max_examples=1500)
+QUICK = settings(COMMON, max_examples=40)
+THOROUGH = settings(COMMON, max_examples=400)
 
 # The naive model has no buckets that could be full.
 LIVED = sorted(VARIANTS.keys() - {"fixture-few-buckets"})
