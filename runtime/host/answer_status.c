@@ -4,33 +4,11 @@
 
 #include "backends.h"
 #include "control_answer.h"
+#include "counter_names.h"
 #include "exception.h"
 #include "health.h"
 #include "host.h"
 #include "netlink.h"
-
-static const struct {
-    const char *name;
-    size_t offset;
-} counter_list[] = {
-    {"bursts", offsetof(struct tvs_counters, bursts)},
-    {"frames", offsetof(struct tvs_counters, frames)},
-    {"frames_handed", offsetof(struct tvs_counters, frames_handed)},
-    {"bytes", offsetof(struct tvs_counters, bytes)},
-    {"tx_request", offsetof(struct tvs_counters, tx_request)},
-    {"tx_reply", offsetof(struct tvs_counters, tx_reply)},
-    {"tx_local", offsetof(struct tvs_counters, tx_local)},
-    {"tx_bytes", offsetof(struct tvs_counters, tx_bytes)},
-    {"kernel", offsetof(struct tvs_counters, kernel)},
-    {"handover", offsetof(struct tvs_counters, handover)},
-    {"sessions_opened", offsetof(struct tvs_counters, sessions_opened)},
-    {"sessions_expired", offsetof(struct tvs_counters, sessions_expired)},
-    {"sessions_replaced", offsetof(struct tvs_counters, sessions_replaced)},
-    {"sessions_reset", offsetof(struct tvs_counters, sessions_reset)},
-};
-enum { N_COUNTERS = sizeof(counter_list) / sizeof(counter_list[0]) };
-_Static_assert(offsetof(struct tvs_counters, drops) == N_COUNTERS * sizeof(uint64_t),
-               "every counter has its name here");
 
 static json_t *number(const uint64_t *value)
 {
@@ -41,11 +19,8 @@ static json_t *path_counters(const struct tvs_counters *counters)
 {
     json_t *object = json_object();
 
-    for (unsigned i = 0; i < N_COUNTERS; i++) {
-        const char *at = (const char *)counters + counter_list[i].offset;
-
-        json_object_set_new(object, counter_list[i].name, number((const void *)at));
-    }
+    for (unsigned i = 0; i < tvs_counter_count(); i++)
+        json_object_set_new(object, tvs_counter_name(i), number(tvs_counter_at(counters, i)));
     return object;
 }
 

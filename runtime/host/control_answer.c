@@ -90,6 +90,8 @@ static json_t *answer(struct tvs_host *host, const struct tvs_request *request)
         return tvs_answer_status(host);
     case TVS_VERB_COUNTERS:
         return tvs_answer_counters(host);
+    case TVS_VERB_METRICS:
+        return tvs_answer_metrics(host);
     case TVS_VERB_BACKENDS:
         return tvs_answer_backends(host);
     case TVS_VERB_SESSIONS:

@@ -19,6 +19,7 @@ json_t *tvs_control_answer(struct tvs_host *host, const char *line, size_t n);
 
 json_t *tvs_answer_status(struct tvs_host *host);
 json_t *tvs_answer_counters(struct tvs_host *host);
+json_t *tvs_answer_metrics(struct tvs_host *host);
 json_t *tvs_answer_backends(struct tvs_host *host);
 json_t *tvs_answer_nexthops(struct tvs_host *host);
 json_t *tvs_answer_routes(struct tvs_host *host);

@@ -15,6 +15,7 @@ static const struct {
 } verbs[TVS_N_VERBS] = {
     [TVS_VERB_STATUS] = {"status", 0, 0, "status"},
     [TVS_VERB_COUNTERS] = {"counters", 0, 0, "counters"},
+    [TVS_VERB_METRICS] = {"metrics", 0, 0, "metrics"},
     [TVS_VERB_BACKENDS] = {"backends", 0, 0, "backends"},
     [TVS_VERB_SESSIONS] = {"sessions", 0, 2, "sessions [LIMIT [CURSOR]]"},
     [TVS_VERB_DRAIN] = {"drain", 2, 2, "drain POOL ADDRESS:PORT"},

@@ -31,6 +31,7 @@ static const char usage[] =
     "\n"
     "  status                         node, ports, workers, steering\n"
     "  counters                       every counter and drop reason\n"
+    "  metrics                        the same for Prometheus (node_exporter's textfile)\n"
     "  backends                       servers of all pools: state, weight, sessions\n"
     "  sessions [LIMIT]               sessions under way (default 100, 0: all)\n"
     "  drain POOL ADDRESS:PORT        no new sessions for this server\n"

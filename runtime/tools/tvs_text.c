@@ -178,6 +178,11 @@ static void print_routes(const json_t *answer)
         printf("%-18s announced\n", json_string_value(item));
 }
 
+static void print_metrics(const json_t *answer)
+{
+    fputs(text(answer, "metrics"), stdout);
+}
+
 void tvs_text_print(const char *verb, const json_t *answer)
 {
     static const struct {
@@ -186,6 +191,7 @@ void tvs_text_print(const char *verb, const json_t *answer)
     } printers[] = {
         {"status", print_status},     {"counters", print_counters}, {"backends", print_backends},
         {"sessions", print_sessions}, {"nexthops", print_nexthops}, {"routes", print_routes},
+        {"metrics", print_metrics},
     };
 
     for (size_t i = 0; i < sizeof(printers) / sizeof(printers[0]); i++)
