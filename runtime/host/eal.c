@@ -162,9 +162,6 @@ int tvs_eal_start(const struct tvs_options *options, const struct tvs_generation
         tvs_debug("EAL argument: %s", args.argv[i]);
     if (start(options->run_dir) < 0) {
         tvs_error("DPDK does not start: %s", rte_strerror(rte_errno));
-        if (generation->memory.hugepages)
-            tvs_error("the generation wants %u MB of huge pages: see /proc/meminfo, HugePages_Free",
-                      generation->memory.hugepage_mb);
         return rte_errno > 0 ? -rte_errno : -EIO;
     }
     return 0;

@@ -19,6 +19,7 @@
 
 #include "eal.h"
 #include "generation.h"
+#include "machine.h"
 #include "notify.h"
 #include "port.h"
 #include "steering.h"
@@ -250,6 +251,8 @@ int main(int argc, char **argv)
     }
     host.bound = bound;
     host.n_workers = bound->generation->cores.n_workers;
+    if (tvs_machine_check(bound->generation) < 0)
+        return 1;
     if (block_signals() < 0 || tvs_port_tap_prepare() < 0 ||
         tvs_eal_start(&host.options, bound->generation,
                       session_bytes + tvs_ports_bytes(bound->generation)) < 0)

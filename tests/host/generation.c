@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A node small enough to predict: four workers, two local IPs each, flow rules of three shapes.
- * What the tests vary comes as macros: DEVICE, FAMILY, MODE, IDLE, ID, ABI, WATCHDOG_MS.
+ * What the tests vary comes as macros: DEVICE, FAMILY, MODE, IDLE, ...
  * tests/host/node.py says the same in Python.
  */
 #include "tvs/generation.h"
@@ -131,7 +131,7 @@ static void burst(struct tvs_worker *worker, struct tvs_frame *frames, unsigned 
 static const struct tvs_gen_port ports[] = {{
     .name = "fwd",
     .device = DEVICE,
-    .is_vdev = true,
+    .is_vdev = IS_VDEV,
     .family = FAMILY,
     .socket = -1,
     .mtu = 1500,
@@ -139,6 +139,7 @@ static const struct tvs_gen_port ports[] = {{
     .prefix_len = 24,
     .gateway = IPV4(192, 0, 2, 1),
 }};
+static const int16_t far_cores[N_WORKERS] = {1000, 1001, 1002, 1003}; /* when not shared */
 static const struct tvs_gen_route routes[] = {
     {VIP, 32, TVS_ROUTE_VIP},
     {LIP_BASE, 29, TVS_ROUTE_LIP_LONG},
@@ -166,7 +167,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node = "node",
     .idle = IDLE,
     .watchdog_ms = WATCHDOG_MS,
-    .cores = {.shared = true, .n_workers = N_WORKERS},
+    .cores = {.shared = SHARED, .n_workers = N_WORKERS, .workers = far_cores},
     .memory =
         {
             .sessions_per_worker = 10000,
@@ -175,6 +176,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
             .port_first = 1024,
             .port_last = 65535,
             .mbufs = 8191,
+            .hugepage_mb = HUGEPAGE_MB,
+            .hugepages = HUGEPAGE_MB > 0,
             .rx_ring = 256,
             .tx_ring = 256,
         },

@@ -54,12 +54,15 @@ def generation(directory: Path, **variant: str) -> Path:
     """generation.c compiled with these macros, in `directory`."""
     macros = {
         "DEVICE": '"net_tap0,iface=nic,mac=02:00:00:00:aa:01"',
+        "IS_VDEV": "true",
         "FAMILY": "TVS_NIC_TAP",
         "MODE": "TVS_STEER_FDIR",
         "IDLE": "TVS_IDLE_INTERRUPT",
         "ID": '"first"',
         "ABI": "TVS_ABI_VERSION",
         "WATCHDOG_MS": "1000",
+        "SHARED": "true",
+        "HUGEPAGE_MB": "0",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"

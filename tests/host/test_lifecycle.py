@@ -149,8 +149,14 @@ def test_a_refused_generation_leaves_the_old_one_serving(
             {"FAMILY": "TVS_NIC_IXGBE"},
             "port fwd: driver net_tap has a RETA of 0, the generation one of 128",
         ),
+        ({"SHARED": "false"}, "core 1003 for worker 3 is not there"),
+        ({"HUGEPAGE_MB": "4000000"}, "MB of huge pages are free, the node needs 4000000 MB"),
+        (
+            {"IS_VDEV": "false", "DEVICE": '"ffff:ff:1f.7"', "FAMILY": "TVS_NIC_IXGBE"},
+            "port fwd: there is no PCI device ffff:ff:1f.7",
+        ),
     ],
-    ids=["abi", "driver", "flow-rules", "reta"],
+    ids=["abi", "driver", "flow-rules", "reta", "cores", "huge-pages", "pci"],
 )
 def test_what_the_machine_cannot_do_keeps_the_node_from_starting(
     tmp_path: Path, variant: dict[str, str], reason: str
