@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * First stage: what a frame is and where its session would be, from its headers alone. Nothing is
- * read past `len`, whatever the headers claim. Frames that need nothing more get their verdict here.
+ * read past `len`, whatever the headers claim. Frames that need nothing more get their verdict
+ * here.
  */
 #ifndef TVS_CORE_PARSE_H
 #define TVS_CORE_PARSE_H
@@ -103,8 +104,8 @@ TVS_INLINE bool tvs_parse_ip4(struct tvs_worker *worker, struct tvs_frame *frame
 }
 
 /*
- * Every frame that is as it should be, and has no IPv4 options, in a few comparisons: Ethernet type,
- * version and header length in one of them. False: to be looked at more closely.
+ * Every frame that is as it should be, and has no IPv4 options, in a few comparisons: Ethernet
+ * type, version and header length in one of them. False: to be looked at more closely.
  */
 TVS_INLINE bool tvs_parse_plain(const struct tvs_worker *worker, const struct tvs_frame *frame,
                                 struct tvs_packet *packet)

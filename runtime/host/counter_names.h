@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The packet path's counters by name, in the order of struct tvs_counters; drops have tvs_drop_name(). */
+/* The packet path's counters by name, in struct tvs_counters' order; drops: tvs_drop_name(). */
 #ifndef TVS_COUNTER_NAMES_H
 #define TVS_COUNTER_NAMES_H
 

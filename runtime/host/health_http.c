@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP checks by libcurl's multi interface, driven by the control thread's loop. Connections come from
- * health_probe.c: curl walks over all its transfers too often to be given thousands that wait for a
- * silent server.
+ * HTTP checks by libcurl's multi interface, driven by the control thread's loop. Connections come
+ * from health_probe.c: curl walks over all its transfers too often to be given thousands that wait
+ * for a silent server.
  */
 #include <curl/curl.h>
 #include <errno.h>
