@@ -133,19 +133,28 @@ static void client_ready(void *context, int fd, uint32_t events)
         client_close(client);
 }
 
-/* A free place; when there is none, that of who has been silent for longest. */
-static struct client *client_place(struct tvs_control *control)
+/* That of who has been silent for longest; NULL: nobody is connected. */
+static struct client *client_oldest_close(struct tvs_control *control)
 {
-    struct client *oldest = &control->client[0];
+    struct client *oldest = NULL;
 
     for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &control->client[i];
+
+        if (client->fd >= 0 && (!oldest || client->used_ms < oldest->used_ms))
+            oldest = client;
+    }
+    if (oldest)
+        client_close(oldest);
+    return oldest;
+}
+
+static struct client *client_place(struct tvs_control *control)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (control->client[i].fd < 0)
             return &control->client[i];
-        if (control->client[i].used_ms < oldest->used_ms)
-            oldest = &control->client[i];
-    }
-    client_close(oldest);
-    return oldest;
+    return client_oldest_close(control);
 }
 
 static void connection_ready(void *context, int listener, uint32_t events)
@@ -155,8 +164,12 @@ static void connection_ready(void *context, int listener, uint32_t events)
     struct client *client;
 
     (void)events;
-    if (fd < 0)
+    if (fd < 0) {
+        /* no descriptor left: free one, or the listener stays readable for ever */
+        if (errno == EMFILE || errno == ENFILE)
+            client_oldest_close(host->control);
         return;
+    }
     client = client_place(host->control);
     client->host = host;
     client->fd = fd;
