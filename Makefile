@@ -62,6 +62,10 @@ runtime-test: venv ## the runtime's C unit tests, gcc, ASan and UBSan
 runtime-clang: venv ## the same with clang
 	@setup/runtime-test.sh clang
 
+.PHONY: bench-check
+bench-check: venv ## instructions per packet, compared with those recorded (needs valgrind)
+	@runtime/bench/instructions.sh
+
 .PHONY: lock
 lock: ## renew requirements*.lock from pyproject.toml (needs the network)
 	@setup/lock.sh

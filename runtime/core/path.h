@@ -125,22 +125,21 @@ TVS_INLINE void tvs_path_classify(const struct tvs_site *site, struct tvs_worker
 TVS_INLINE void tvs_path_locate(const struct tvs_worker *worker, struct tvs_packet *packet,
                                 uint32_t *next_free)
 {
-    const void *next;
+    const struct tvs_bucket *second;
 
     if (packet->kind != TVS_PK_REQUEST)
         return;
     packet->record = tvs_table_candidate(worker, packet->hash);
-    next = &worker->records[packet->record];
-    if (TVS_UNLIKELY(packet->record == TVS_NO_RECORD)) {
-        const struct tvs_bucket *second = tvs_table_overflow(worker, packet->hash);
-
-        next =
-            second != NULL
-                ? (const void *)second
-                : &worker
-                       ->records[tvs_free_peek(&worker->free, (*next_free)++ - worker->free.head)];
+    if (TVS_LIKELY(packet->record != TVS_NO_RECORD)) {
+        __builtin_prefetch(&worker->records[packet->record], 1);
+        return;
     }
-    __builtin_prefetch(next, 1);
+    second = tvs_table_overflow(worker, packet->hash);
+    if (second != NULL)
+        __builtin_prefetch(second);
+    else
+        __builtin_prefetch(
+            &worker->records[tvs_free_peek(&worker->free, (*next_free)++ - worker->free.head)], 1);
 }
 
 /* Stage 3. */
