@@ -13,7 +13,11 @@
 #include "eal.h"
 #include "steering.h"
 
-enum { MBUF_CACHE = 64, FRAME_EXTRA = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4 /* VLAN */ };
+enum {
+    SMALL_PAGE = 4096,
+    MBUF_CACHE = 64,
+    FRAME_EXTRA = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4 /* VLAN */
+};
 
 /* A whole frame of the largest MTU fits one buffer: the packet path never sees a chain. */
 static uint16_t buffer_bytes(const struct tvs_generation *generation)
@@ -26,10 +30,16 @@ static uint16_t buffer_bytes(const struct tvs_generation *generation)
     return (uint16_t)(RTE_ALIGN_CEIL(bytes, 1024) + RTE_PKTMBUF_HEADROOM);
 }
 
+/* Without huge pages no buffer crosses one of 4 KB, so most of them have a page of their own. */
 uint64_t tvs_ports_bytes(const struct tvs_generation *generation)
 {
-    return (uint64_t)generation->memory.mbufs *
-           (sizeof(struct rte_mbuf) + buffer_bytes(generation) + 2 * RTE_CACHE_LINE_SIZE);
+    uint64_t bytes =
+        sizeof(struct rte_mbuf) + buffer_bytes(generation) + 2 * (uint64_t)RTE_CACHE_LINE_SIZE;
+
+    if (!generation->memory.hugepages)
+        bytes = bytes > SMALL_PAGE ? RTE_ALIGN_CEIL(bytes, SMALL_PAGE)
+                                   : SMALL_PAGE / (SMALL_PAGE / bytes);
+    return generation->memory.mbufs * bytes;
 }
 
 static int make_buffers(struct tvs_host *host, int socket)
