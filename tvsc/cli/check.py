@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from enum import StrEnum
@@ -10,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from tvsc.diag import has_errors, render_json, render_text, summary
+from tvsc.diag import Diagnostic, has_errors, render_json, render_text, summary
 from tvsc.lower import load_site
+from tvsc.model import Site
+from tvsc.source import SourceMap
 
 
 class Format(StrEnum):
@@ -37,16 +40,22 @@ def check(
     format_: Annotated[
         Format, typer.Option("--format", help="Text for people, JSON for programs.")
     ] = Format.TEXT,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Also what is left of every resource, and what was proved."),
+    ] = False,
 ) -> None:
     """Check a site and print its diagnostics.
 
     Exit status: 0 without errors, 1 with.
 
     Example: tvsc check examples/laptop/site.tvs
+
+    Example: tvsc check --report examples/two-clusters/site.tvs
     """
     model, diagnostics, sources = load_site(site)
     if format_ is Format.JSON:
-        typer.echo(render_json(diagnostics, sources), nl=False)
+        typer.echo(_json(model, diagnostics, sources, report), nl=False)
     else:
         colour = wants_colour(sys.stderr)
         typer.echo(render_text(diagnostics, sources, colour), err=True, nl=False, color=colour)
@@ -55,5 +64,22 @@ def check(
             typer.echo(f"{site}: good" + (f", {found}" if found else ""))
         elif found:
             typer.echo(f"\n{site}: {found}", err=True)
+        if report and model is not None:
+            from tvsc.cli.check_report import print_report
+
+            print_report(model, wants_colour(sys.stdout))
     if has_errors(diagnostics):
         raise typer.Exit(1)
+
+
+def _json(
+    model: Site | None, diagnostics: list[Diagnostic], sources: SourceMap, report: bool
+) -> str:
+    """The diagnostics, and with `--report` the member `report`: null when there are errors."""
+    text = render_json(diagnostics, sources)
+    if not report:
+        return text
+    from tvsc.cli.check_report import json_report
+
+    found = None if model is None else json_report(model)
+    return json.dumps({**json.loads(text), "report": found}, indent=2) + "\n"

@@ -109,6 +109,7 @@ REQUESTS_NOT_SPREAD = _code(407, "requests are not spread over the workers")
 SESSIONS_EXCEED_PORTS = _code(501, "more sessions than local ports")
 LIP_SLOTS = _code(502, "more local IPs than a worker has slots")
 SITE_TOO_BIG = _code(503, "more than a node's tables hold")
+LOAD_EXCEEDS = _code(504, "declared load exceeds the capacity")
 
 # Placement
 CORES_COUNT = _code(601, "number of cores is not the number of workers")

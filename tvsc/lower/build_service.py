@@ -14,6 +14,7 @@ from tvsc.model import (
     ClientAddress,
     Limits,
     Listener,
+    Load,
     Mode,
     Service,
     Timeouts,
@@ -42,6 +43,7 @@ def build_service(context: Context, entry: Entry, pools: dict[str, Entry]) -> Se
         limits=_limits(scope),
         min_up=scope.get("min-up", int, 0),
         sorry=sorry,
+        load=_load(scope),
     )
 
 
@@ -115,4 +117,16 @@ def _limits(scope: Scope) -> Limits | None:
         connections=inner.get("connections", int, None),
         new_per_source=inner.get("new-per-source", int, None),
         access=tuple(rules),
+    )
+
+
+def _load(scope: Scope) -> Load | None:
+    entry = scope.entry("load")
+    if entry is None:
+        return None
+    inner = Scope(scope.context, entry, f"{scope.at}/load", f"the load of {scope.title}")
+    return Load(
+        at=inner.at,
+        sessions=inner.need("sessions", int, 1),
+        new_per_s=inner.get("new", int, 0),
     )

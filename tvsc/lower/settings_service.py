@@ -268,6 +268,15 @@ kind(
     ),
     Setting("limits", "limits { ... }", "Protections.", nothing, block="limits", needs_block=True),
     Setting(
+        "load",
+        "load { ... }",
+        "What the service must be able to carry; held against the capacity.",
+        nothing,
+        default="not checked",
+        block="load",
+        needs_block=True,
+    ),
+    Setting(
         "min-up",
         "min-up NUMBER",
         "Healthy servers that each pool needs, or the VIPs are withdrawn here.",
@@ -338,5 +347,23 @@ kind(
         "Sources to keep out.",
         _deny,
         key=repr,
+    ),
+)
+
+kind(
+    "load",
+    Setting(
+        "sessions",
+        "sessions NUMBER",
+        "Sessions open at a time, over all nodes of a cluster.",
+        number(1, MAX_CONNECTIONS),
+        required=True,
+    ),
+    Setting(
+        "new",
+        "new RATE",
+        "New sessions a second; each stays for a while after its end.",
+        lambda reader: reader.rate(MAX_CONNECTIONS),
+        default="0/s",
     ),
 )

@@ -77,6 +77,15 @@ class Limits(Noun):
     access: tuple[AccessRule, ...] = ()
 
 
+class Load(Noun):
+    """What a service is expected to carry at its worst, over all nodes of the cluster that serves:
+    sessions open at a time, and new ones a second. The checks hold it against the capacity.
+    """
+
+    sessions: int
+    new_per_s: int = 0
+
+
 class Service(Noun):
     """VIPs and listeners. `min_up` healthy servers are needed in each pool, or the VIPs are
     withdrawn here (0: never); `sorry` names the pool that serves when the listener's own has no
@@ -92,3 +101,4 @@ class Service(Noun):
     limits: Limits | None
     min_up: int
     sorry: str | None
+    load: Load | None = None
