@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
 
 from tests.lab.conftest import INTERRUPTS, Laptop, read_until, until
+from tvsc.lab.state import RunDirectory
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -32,6 +34,11 @@ def test_up_run_down(clean: Laptop) -> None:
     )
     assert '"server":"10.20.0.1' in fetched.stdout, fetched.stderr
 
+    assert _say(clean, b"kill everything\n") == b'{"error":"this is no request"'
+    assert _say(clean, b'{"op":"kill-nodes","subjects":["nobody"]}\n').startswith(
+        b'{"error":"the lab'
+    )
+
     run = clean.tvsc("run", "--no-drills", "--requests", "200")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "200 new connections, 0 failed" in run.stdout
@@ -43,6 +50,15 @@ def test_up_run_down(clean: Laptop) -> None:
 
     nothing = clean.tvsc("down")
     assert (nothing.returncode, nothing.stdout) == (0, "there was no lab of this site\n")
+
+
+def _say(lab: Laptop, line: bytes) -> bytes:
+    """The beginning of the supervisor's answer."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        connection.connect(str(RunDirectory(lab.name).control_socket))
+        connection.sendall(line)
+        return connection.recv(4096).partition(b",")[0]
 
 
 FETCH = """

@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from pydantic import ValidationError
+
 from tvsc.lab import node, server, switch, teardown
 from tvsc.lab.ecmp import EcmpMirror
 from tvsc.lab.errors import LabError
@@ -218,11 +220,12 @@ class Supervisor:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(1.0)
             with connection.makefile("rwb") as stream:
-                request = Request.model_validate_json(stream.readline())
                 try:
-                    reply = self._perform(request)
+                    reply = self._perform(Request.model_validate_json(stream.readline()))
                 except LabError as error:
-                    reply = Reply(error=error.text())
+                    reply = Reply(error=error.problem)
+                except ValidationError:
+                    reply = Reply(error="this is no request")
                 stream.write(reply.model_dump_json().encode() + b"\n")
 
     def _perform(self, request: Request) -> Reply:
@@ -236,7 +239,8 @@ class Supervisor:
                 self._kill(("tvsd",), [self._node(name).name for name in request.subjects])
             case "freeze-nodes":
                 for name in request.subjects:
-                    self.children["tvsd", self._node(name).name].recorded.signal(signal.SIGSTOP)
+                    if child := self.children.get(("tvsd", self._node(name).name)):
+                        child.recorded.signal(signal.SIGSTOP)
             case "start-nodes":
                 for name in request.subjects:
                     self._start_daemon(self._node(name))
