@@ -43,7 +43,8 @@ class Command:
 COMMANDS = (
     Command("check", "Check a site and print its diagnostics."),
     Command("compile", "Compile a site into one bundle per node."),
-    Command("explain", "Explain a diagnostic code."),
+    Command("fmt", "Lay out site files canonically."),
+    Command("explain", "Explain a diagnostic code, or where a flow goes."),
     Command("lab", "Run a whole site on this machine, with real packets."),
 )
 

@@ -52,6 +52,7 @@ TEXT_NOT_CLOSED = _code(12, "text is not closed")
 BRACE_NOT_CLOSED = _code(13, "brace or parenthesis has no partner")
 BAD_LITERAL = _code(14, "value is written wrongly")
 LANGUAGE_VERSION = _code(15, "language version missing or unknown")
+FLOW_TEXT = _code(16, "flow is written wrongly")
 
 # Names, types and settings
 UNKNOWN_SETTING = _code(101, "unknown setting")

@@ -1,0 +1,224 @@
+"""`tvsc explain flow`: what it says, and what it says about a flow written wrongly."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tvsc.cli.main import main
+from tvsc.diag import render_text
+from tvsc.explain import Explainer, FlowExplanation, Kind, parse_flow
+from tvsc.lower import load_site
+from tvsc.model import Steering
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+REQUEST = "198.51.100.7:5555 -> 203.0.113.10:80/tcp"
+
+
+@cache
+def explainer(name: str = "laptop", steering: Steering | None = None) -> Explainer:
+    site, diagnostics, sources = load_site(EXAMPLES / name / "site.tvs")
+    assert site is not None, diagnostics
+    return Explainer(site, sources, steering)
+
+
+def explain(text: str, name: str = "laptop", steering: Steering | None = None) -> FlowExplanation:
+    flow, mistakes, _ = parse_flow(text)
+    assert flow is not None, mistakes
+    return explainer(name, steering).explain(flow)
+
+
+def run(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    output = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, output.out, output.err
+
+
+@pytest.mark.parametrize("steering", [None, Steering.SOFTWARE])
+def test_request_has_one_worker_everywhere(steering: Steering | None) -> None:
+    """On every node, for the replies to every local IP it may use, and after every node's loss."""
+    for port in range(1024, 1056):
+        flow = explain(f"198.51.100.7:{port} -> 203.0.113.10:80/tcp", steering=steering)
+        assert flow.kind is Kind.REQUEST
+        for cluster in flow.clusters:
+            assert len(cluster.nodes) == 4
+            workers = {node.arrival.worker for node in cluster.nodes}
+            for node in cluster.nodes:
+                assert len(node.local_ips) == len(node.replies) == 4
+                for reply in node.replies:
+                    assert (reply.route_kind, reply.nodes) == ("lip-long", (node.node,))
+                    workers |= {arrival.worker for arrival in reply.arrivals}
+                assert node.node not in node.loss.survivors
+                assert len(node.loss.survivors) == 3
+                workers |= {arrival.worker for arrival in node.loss.arrivals}
+                for reply in node.loss.replies:
+                    assert (reply.route_kind, reply.nodes) == ("lip-short", node.loss.survivors)
+                    workers |= {arrival.worker for arrival in reply.arrivals}
+            assert len(workers) == 1
+
+
+def test_service_class_and_pool() -> None:
+    service = explain(REQUEST).service
+    assert service is not None
+    assert (service.name, service.pool, service.schedule) == ("web", "web", "wrr")
+    assert [c.weight for c in service.candidates] == [1, 1, 1, 2]
+    assert all(c.takes_new for c in service.candidates)
+    assert service.origin.startswith("site.tvs:")
+
+
+def test_cores_and_blocks() -> None:
+    """With pinned workers the core is told, with masks one rule stands for a worker's local IPs."""
+    flow = explain(REQUEST, "two-clusters")
+    node = flow.clusters[0].nodes[0]
+    assert node.arrival.worker is not None
+    assert node.arrival.core == 2 + node.arrival.worker
+    assert len(node.replies) == 16
+    assert {a.rule for r in node.replies for a in r.arrivals} == {
+        f"172.16.0.{16 * (node.arrival.worker + 1)}/28"
+    }
+
+
+def test_clusters_in_the_order_of_preference() -> None:
+    flow = explain(REQUEST)
+    assert [(c.cluster, c.role) for c in flow.clusters] == [
+        ("A", "primary"),
+        ("B", "standby, prepends 3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("1.2.3.4:1 -> 203.0.113.20:81/tcp", Kind.NO_LISTENER, "listens on tcp 80, udp 7 only"),
+        ("1.2.3.4:1 -> 203.0.113.10:80/udp", Kind.NO_LISTENER, "vip_no_listener"),
+        ("1.2.3.4 -> 203.0.113.10/icmp", Kind.ECHO, "answers it"),
+        ("10.0.0.1:80 -> 172.16.1.5:2000/tcp", Kind.LOCAL_IP, "of tvs-a2, worker 0"),
+        ("10.0.0.1 -> 172.16.1.5/icmp", Kind.LOCAL_IP, "is answered"),
+        ("10.0.0.1:80 -> 172.16.1.1:2000/tcp", Kind.LOCAL_IP, "lip_unknown"),
+        ("1.2.3.4:1 -> 192.0.2.23:179/tcp", Kind.OWN_ADDRESS, "of tvs-b3 itself"),
+        ("1.2.3.4:1 -> 9.9.9.9:80/tcp", Kind.FOREIGN, "no node announces it"),
+    ],
+)
+def test_other_destinations(text: str, kind: Kind, words: str) -> None:
+    flow = explain(text)
+    assert (flow.kind, flow.service) == (kind, None)
+    assert words in flow.summary
+
+
+def test_reply_after_the_loss_of_its_node() -> None:
+    flow = explain("10.20.0.11:8080 -> 172.16.1.9:2000/tcp")
+    (cluster,) = flow.clusters
+    (node,) = cluster.nodes
+    assert (cluster.receives, node.arrival.worker) == (("tvs-a2",), 1)
+    assert node.replies[0].route == "172.16.1.0/24"
+    (after,) = node.loss.replies
+    assert (after.route, after.nodes) == ("172.16.0.0/22", ("tvs-a1", "tvs-a3", "tvs-a4"))
+    assert {a.worker for a in after.arrivals} == {1}
+
+
+def test_text(capsys: pytest.CaptureFixture[str]) -> None:
+    site = str(EXAMPLES / "laptop" / "site.tvs")
+    code, out, err = run(["explain", "flow", site, REQUEST], capsys)
+    assert (code, err) == (0, "")
+    for words in (
+        f"{REQUEST}: a request to service web",
+        "pool web (site.tvs:",
+        "10.20.0.14:8080 weight 2",
+        "cluster A (primary), steering fdir: one of tvs-a1, tvs-a2, tvs-a3, tvs-a4; the switch's",
+        "replies come back by 172.16.2.0/24, which it alone announces; flow rules 172.16.2.",
+        "after its loss: one of tvs-a1, tvs-a2, tvs-a4: the same queue",
+        "only when no node of cluster A announces the VIP",
+        "no session sync in this version",
+    ):
+        assert words in out
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    site = str(EXAMPLES / "laptop" / "site.tvs")
+    code, out, _ = run(["explain", "flow", site, REQUEST, "--format", "json"], capsys)
+    found = json.loads(out)
+    assert code == 0
+    assert (found["format_version"], found["kind"], found["flow"]) == (1, "request", REQUEST)
+    node = found["clusters"][0]["nodes"][0]
+    assert set(node["arrival"]) == {
+        *("by", "hash", "row", "rows", "rule", "queue", "worker", "core"),
+    }
+    assert node["loss"]["survivors"] == ["tvs-a2", "tvs-a3", "tvs-a4"]
+
+
+def test_codes_are_still_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(["explain", "TVS0501"], capsys)
+    assert code == 0
+    assert out.startswith("# TVS0501: ")
+
+
+@pytest.mark.parametrize(
+    "args", [["flow"], ["flow", "site.tvs"], ["TVS0501", "site.tvs"]], ids=" ".join
+)
+def test_wrong_usage(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", *args], capsys)[0] == 2
+
+
+def test_site_with_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = Path(__file__).parents[1] / "diagnostics" / "cases" / "TVS0202-empty.tvs"
+    code, out, err = run(["explain", "flow", str(bad), REQUEST], capsys)
+    assert (code, out) == (1, "")
+    assert "error[TVS0202]" in err
+
+
+MISTAKES = {
+    "1.2.3.4:1 203.0.113.10:80/tcp": "expected `->` between the two ends of the flow",
+    "1.2.3.4:1 -> 203.0.113.10:80": "expected `/` and a protocol",
+    "1.2.3.4:1 -> 203.0.113.10:80/tpc": "there is no protocol `tpc` here",
+    "1.2.3.4:1 -> 203.0.113.10:80/": "the protocol is missing",
+    "1.2.3.400:1 -> 203.0.113.10:80/tcp": "`1.2.3.400` is no IPv4 address for the source",
+    "1.2.3.4:1 -> example.org:80/tcp": "`example.org` is no IPv4 address for the destination",
+    "1.2.3.4:0 -> 203.0.113.10:80/tcp": "`0` is no port",
+    "1.2.3.4:1 -> 203.0.113.10:65536/tcp": "`65536` is no port",
+    "1.2.3.4: -> 203.0.113.10:80/tcp": "the port is missing",
+    "1.2.3.4 -> 203.0.113.10:80/udp": "the source has no port",
+    "1.2.3.4:1 -> /udp": "the destination is missing",
+    "1.2.3.4:1 -> 203.0.113.10/icmp": "ICMP has no ports",
+    "2001:db8::1 -> 203.0.113.10:80/tcp": "IPv6 is not supported in this version",
+    "[2001:db8::1]:80 -> 203.0.113.10:80/tcp": "IPv6 is not supported in this version",
+    "x" * 300: "a flow is not so long",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES, ids=lambda t: t[:40])
+def test_mistakes_are_tvs0016(text: str) -> None:
+    flow, found, sources = parse_flow(text)
+    assert flow is None
+    assert {d.code.id for d in found} == {"TVS0016"}
+    assert MISTAKES[text] in found[0].message
+    shown = render_text(found, sources)
+    assert "^" in shown and "a flow looks like" in shown
+
+
+def test_caret_is_under_the_mistake() -> None:
+    _, found, sources = parse_flow("1.2.3.4:1 -> 203.0.113.10:80/tpc")
+    assert render_text(found, sources).splitlines()[3:5] == [
+        "1 | 1.2.3.4:1 -> 203.0.113.10:80/tpc",
+        "  |                              ^^^",
+    ]
+
+
+def test_all_mistakes_at_once_in_order() -> None:
+    _, found, _ = parse_flow("1.2.3:99999 -> 9.9.9.9:x/tpc")
+    assert [d.span.start for d in found if d.span] == [0, 6, 23, 25]
+
+
+@given(st.text(max_size=60) | st.text("0123456789.:->/tcpudi[] \n", max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    flow, found, sources = parse_flow(text)
+    assert (flow is None) == bool(found)
+    render_text(found, sources)
+    if flow is not None:
+        assert parse_flow(str(flow))[0] == flow

@@ -1,0 +1,166 @@
+"""A FlowExplanation as text for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from tvsc.explain.types import (
+    FORMAT_VERSION,
+    Arrival,
+    ClusterPart,
+    FlowExplanation,
+    Kind,
+    NodePart,
+    ReplyPart,
+    ServicePart,
+)
+
+_MOST_CANDIDATES = 12
+
+
+def as_json(explanation: FlowExplanation) -> str:
+    """The whole explanation, with a `format_version`; ends with a newline."""
+    return json.dumps({"format_version": FORMAT_VERSION, **asdict(explanation)}, indent=2) + "\n"
+
+
+def text(explanation: FlowExplanation) -> str:
+    """The explanation in lines; ends with a newline."""
+    return "\n".join(_lines(explanation)) + "\n"
+
+
+def _lines(explanation: FlowExplanation) -> Iterator[str]:
+    yield f"{explanation.flow}: {explanation.summary}"
+    if explanation.service is not None:
+        yield from _service(explanation.service)
+    for index, cluster in enumerate(explanation.clusters):
+        yield ""
+        before = explanation.clusters[index - 1].cluster if index else None
+        yield from _cluster(cluster, explanation.kind, before)
+
+
+def _service(service: ServicePart) -> Iterator[str]:
+    yield (
+        f"  service {service.name}: {service.protocol} {service.vip}:{service.port}"
+        f" ({service.origin})"
+    )
+    yield f"  class {service.class_id}: {service.class_reason}"
+    yield f"  pool {service.pool} ({service.pool_origin}), {service.schedule}; while healthy:"
+    for candidate in service.candidates[:_MOST_CANDIDATES]:
+        new = "" if candidate.takes_new else ", takes no new sessions"
+        yield f"    {candidate.address}:{candidate.port} weight {candidate.weight}{new}"
+    more = len(service.candidates) - _MOST_CANDIDATES
+    if more > 0:
+        yield f"    and {more} more"
+
+
+def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[str]:
+    head = f"cluster {cluster.cluster} ({cluster.role}), steering {cluster.steering}"
+    if kind is Kind.LOCAL_IP:
+        yield head
+    elif len(cluster.receives) == 1:
+        yield f"{head}: {cluster.receives[0]} is its only node"
+    else:
+        yield (
+            f"{head}: one of {_names(cluster.receives)}; the switch's own hash (of both addresses)"
+            " picks which"
+        )
+    if before is not None:
+        yield f"  only when no node of cluster {before} announces the VIP"
+    for node in cluster.nodes:
+        yield from _node(node, kind)
+
+
+def _node(node: NodePart, kind: Kind) -> Iterator[str]:
+    yield f"  {node.node}: {_arrival(node.arrival)}"
+    if kind is Kind.LOCAL_IP:
+        yield f"    by route {node.replies[0].route}, which it alone announces"
+    elif node.replies:
+        yield (
+            f"    goes on from {_addresses(node.local_ips)}, a port of"
+            f" {node.port_first}-{node.port_last}"
+        )
+        yield f"    replies come back {_replies(node.replies)}"
+    if kind is not Kind.NO_LISTENER:
+        yield from _loss(node, kind)
+
+
+def _loss(node: NodePart, kind: Kind) -> Iterator[str]:
+    loss = node.loss
+    if not loss.survivors:
+        yield "    after its loss: " + (
+            f"cluster {loss.standby} takes over" if loss.standby else "nobody is left"
+        )
+        return
+    arrivals = loss.replies[0].arrivals if kind is Kind.LOCAL_IP else loss.arrivals
+    yield (
+        f"    after its loss: one of {_names(loss.survivors)}:"
+        f" {_same(loss.survivors, arrivals, node.arrival)}"
+    )
+    if kind is Kind.REQUEST:
+        yield f"      replies to its local IPs come {_replies(loss.replies)}"
+        yield "      open sessions end (no session sync in this version), new ones are served"
+    elif kind is Kind.LOCAL_IP:
+        yield (
+            f"      by route {loss.replies[0].route}; dropped as `lip_of_peer`: the session was not"
+            " handed over (no session sync in this version)"
+        )
+
+
+def _same(names: Sequence[str], arrivals: Sequence[Arrival], before: Arrival) -> str:
+    """Workers on several nodes; the usual case is that all are the same as before."""
+    if {(a.worker, a.core, a.queue) for a in arrivals} == {
+        (before.worker, before.core, before.queue)
+    }:
+        return "the same" if before.worker is None else f"the same {_place(before)}"
+    return "; ".join(f"{n}: {_place(a)}" for n, a in zip(names, arrivals, strict=True))
+
+
+def _replies(replies: Sequence[ReplyPart]) -> str:
+    """The routes and rules of the local IPs of one worker."""
+    first = replies[0]
+    who = "which it alone announces" if first.route_kind == "lip-long" else "which all announce"
+    arrivals = [arrival for reply in replies for arrival in reply.arrivals]
+    rules = list(dict.fromkeys(a.rule for a in arrivals if a.rule is not None))
+    places = list(dict.fromkeys(_place(a) for a in arrivals))
+    if first.arrivals[0].by == "software":
+        by = "handed to the owner of the local IP"
+    elif not rules:
+        by = "no rule, so by RSS"
+    elif len(rules) <= 2:
+        by = "flow rule " + " and ".join(rules)
+    else:
+        by = f"flow rules {rules[0]} to {rules[-1]} ({len(rules)})"
+    return f"by {first.route}, {who}; {by} -> {'; '.join(places)}"
+
+
+def _arrival(arrival: Arrival) -> str:
+    if arrival.rule is not None:
+        return f"{arrival.by} {arrival.rule} -> {_place(arrival)}"
+    if arrival.worker is None:
+        return "any queue, any worker"
+    if arrival.hash is None:
+        return f"any queue; handed to {_place(arrival)}"
+    how = f"hash 0x{arrival.hash:08x}, row {arrival.row} of {arrival.rows}"
+    if arrival.queue is None:
+        return f"any queue; the packet path hands it over: {how} -> {_place(arrival)}"
+    return f"RSS {how} -> {_place(arrival)}"
+
+
+def _place(arrival: Arrival) -> str:
+    if arrival.worker is None:
+        return "any worker"
+    queue = "" if arrival.queue is None else f"queue {arrival.queue}, "
+    core = "shared cores" if arrival.core is None else f"core {arrival.core}"
+    return f"{queue}worker {arrival.worker}, {core}"
+
+
+def _addresses(addresses: Sequence[str]) -> str:
+    if len(addresses) <= 2:
+        return " or ".join(addresses)
+    return f"one of {addresses[0]} to {addresses[-1]} ({len(addresses)})"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,122 @@
+"""What is said about a flow: plain, frozen, the same for text and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FORMAT_VERSION = 1
+
+
+class Kind(StrEnum):
+    """What the destination is to the site."""
+
+    REQUEST = "request"
+    NO_LISTENER = "no-listener"
+    ECHO = "echo"
+    LOCAL_IP = "local-ip"
+    OWN_ADDRESS = "own-address"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A real server. `takes_new`: has weight and is not drained; health is known on the node."""
+
+    address: str
+    port: int
+    weight: int
+    takes_new: bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePart:
+    """The listener that takes the flow, its class and its pool."""
+
+    name: str
+    vip: str
+    port: int
+    protocol: str
+    origin: str
+    class_id: int
+    class_reason: str
+    pool: str
+    pool_origin: str
+    schedule: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a packet reaches its worker on one node. `by` is `rss`, `flow rule`, `five-tuple filter`
+    or `software` (then `queue` is None: any). `hash` and `row` are None where no hash decides,
+    `worker` where any will do, `core` where the workers share the cores.
+    """
+
+    by: str
+    hash: int | None
+    row: int | None
+    rows: int
+    rule: str | None
+    queue: int | None
+    worker: int | None
+    core: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPart:
+    """The way back to one local IP: the route that brings it, and to whom."""
+
+    local_ip: str
+    route: str
+    route_kind: str
+    nodes: tuple[str, ...]
+    arrivals: tuple[Arrival, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LossPart:
+    """After the loss of a node: who may get the flow, where it arrives there, where its replies
+    do. `arrivals[i]` is on `survivors[i]`.
+    """
+
+    survivors: tuple[str, ...]
+    arrivals: tuple[Arrival, ...]
+    replies: tuple[ReplyPart, ...]
+    standby: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePart:
+    """The flow on one node, should the switch choose it."""
+
+    node: str
+    arrival: Arrival
+    local_ips: tuple[str, ...]
+    port_first: int
+    port_last: int
+    replies: tuple[ReplyPart, ...]
+    loss: LossPart
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPart:
+    """One cluster. `receives`: the nodes among which the switch's hash chooses."""
+
+    cluster: str
+    role: str
+    steering: str
+    receives: tuple[str, ...]
+    nodes: tuple[NodePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowExplanation:
+    """The whole answer; `clusters` in the order in which the switch prefers them."""
+
+    flow: str
+    kind: Kind
+    summary: str
+    service: ServicePart | None
+    clusters: tuple[ClusterPart, ...]
