@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.lab.conftest import INTERRUPTS, Laptop, read_until, until
+from tvsc.lab.remote import ask
 from tvsc.lab.state import RunDirectory
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -85,6 +86,21 @@ def test_run_is_interrupted(clean: Laptop) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode in INTERRUPTED
+    clean.assert_nothing_left()
+
+
+def test_an_interrupted_drill_puts_things_back(clean: Laptop) -> None:
+    """The lab was up before and goes on: the node that the drill killed must be in it again."""
+    assert clean.tvsc("up").returncode == 0
+    process = clean.start("run", "--requests", "100", "--drill", "node-loss")
+    read_until(process, "kill -9 of tvsd on tvs-a1")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in INTERRUPTED
+    whole = {f"192.0.2.{host}" for host in range(11, 15)}
+    run = RunDirectory(clean.name)
+    assert until(lambda: set(ask(run, "status").routes.get("203.0.113.10", [])) == whole, 20)
+    assert clean.tvsc("down").returncode == 0
     clean.assert_nothing_left()
 
 

@@ -6,8 +6,9 @@ connection with a short timeout, so that a lost packet shows as a failure and no
 retransmission a second later.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address
 
 from tvsc.lab import spread
@@ -90,11 +91,12 @@ class DrillGround:
         address = name.rpartition(":")[0]
         prober = self._prober(target)
         self.say(f"stop real server {address}")
-        stopped_ns = ask(self.run, "stop-servers", [address]).at_ns
-        patience_s = (pool.fall_ms + SLACK_MS) / 1e3 + QUIET_S
-        self._until(lambda: _quiet(prober, stopped_ns), patience_s)
-        self.say(f"start real server {address}")
-        started_ns = ask(self.run, "start-servers", [address]).at_ns
+        with self._mended("stop-servers", "start-servers", [address]):
+            stopped_ns = ask(self.run, "stop-servers", [address]).at_ns
+            patience_s = (pool.fall_ms + SLACK_MS) / 1e3 + QUIET_S + PROBE_TIMEOUT_S
+            self._until(lambda: _quiet(prober, stopped_ns), patience_s)
+            self.say(f"start real server {address}")
+            started_ns = ask(self.run, "start-servers", [address]).at_ns
 
         def is_back() -> bool:
             return any(f.server == name and f.start_ns > started_ns for f in prober.snapshot())
@@ -120,6 +122,17 @@ class DrillGround:
             and not late,
         )
 
+    @contextlib.contextmanager
+    def _mended(self, stop: Op, start: Op, names: Collection[str]) -> Iterator[None]:
+        """Puts things back when a drill is interrupted: the lab may go on without it."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(LabError):
+                ask(self.run, stop, names)
+                ask(self.run, start, names)
+            raise
+
     # ---- nodes ----------------------------------------------------------------------------------
 
     def _failover(
@@ -131,21 +144,22 @@ class DrillGround:
         holders = spread.place(self.topology, held.fetches)
         prober = self._prober(self.target)
         self.say(what)
-        killed_ns = ask(self.run, op, names).at_ns
-        recovered = self._until(lambda: _quiet(prober, killed_ns), RECOVERY_PATIENCE_S)
-        outage = _outage(prober.stop(), killed_ns)
-        events = ask(self.run, "status", since_ns=killed_ns).events
-        _, lost = held.ask_again()
-        held.close()
-        lost_with = sum(1 for fetch in lost if holders[fetch][0] in names)
-        after = self._owners()
-        survivors = {flow: node for flow, node in before.items() if node not in names}
-        moved = sum(1 for flow, node in survivors.items() if after.get(flow) != node)
-        if op == "freeze-nodes":
-            ask(self.run, "kill-nodes", names)
-        self.say("start it again" if len(victims) == 1 else "start them again")
-        rejoin_ms = self._restart(victims)
+        with self._mended("kill-nodes", "start-nodes", names):
+            killed_ns = ask(self.run, op, names).at_ns
+            recovered = self._until(lambda: _quiet(prober, killed_ns), RECOVERY_PATIENCE_S)
+            outage = _outage(prober.stop(), killed_ns)
+            events = ask(self.run, "status", since_ns=killed_ns).events
+            _, lost = held.ask_again()
+            held.close()
+            after = self._owners()
+            if op == "freeze-nodes":
+                ask(self.run, "kill-nodes", names)
+            self.say("start it again" if len(victims) == 1 else "start them again")
+            rejoin_ms = self._restart(victims)
         rejoined = self._owners()
+        lost_with = sum(1 for fetch in lost if holders[fetch][0] in names)
+        survivors = [flow for flow in before.keys() & after.keys() if before[flow] not in names]
+        moved = sum(1 for flow in survivors if after[flow] != before[flow])
         good = recovered and rejoin_ms is not None
         if self.resilient:  # a switch with plain multipath breaks flows of survivors: no surprise
             good = good and moved == 0 and lost_with == len(lost)
@@ -164,7 +178,9 @@ class DrillGround:
             moved_flows_of_survivors=moved,
             served_by=sorted(set(after.values())),
             rejoin_ms=rejoin_ms,
-            moved_flows_by_rejoin=sum(1 for flow in after if after[flow] != rejoined.get(flow)),
+            moved_flows_by_rejoin=sum(
+                1 for flow in after if after[flow] != rejoined.get(flow, after[flow])
+            ),
             flows=len(after),
             good=good,
         )
