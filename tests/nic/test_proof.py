@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.compile.sites import make_sources
 from tests.nic.brute import VIP, counterexample, plans, queue, site_of
+from tvsc.build.output import Output
+from tvsc.build.progress import Progress
 from tvsc.checks.steering_proof import (
     ClusterProof,
     NodeSteering,
@@ -23,7 +26,8 @@ from tvsc.checks.steering_proof import (
 from tvsc.diag import codes
 from tvsc.lower import load_site
 from tvsc.model import Driver, Site, Steering
-from tvsc.nic import Packet
+from tvsc.nic import Packet, Spread, load_nic
+from tvsc.pipeline import STAGES, Options, Run, SiteError, claim, prove
 from tvsc.plan import RulePlan, SteeringPlan, plan_site
 
 STEERABLE = [Driver.IXGBE, Driver.I40E, Driver.ICE, Driver.MLX5, Driver.TAP]
@@ -180,13 +184,58 @@ def test_idle_worker_is_tvs0407() -> None:
     assert "worker 3 of `a1` gets no request" in diagnostic.message
 
 
-def test_compile_refuses_what_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_that_spreads_badly_is_tvs0407() -> None:
+    """A repetitive key: its windows at the source's bits span few rows."""
+    site = site_of(Driver.ICE)
+    key = bytes.fromhex("6d5a" * 26)
+    nodes = [replace(n, steering=replace(n.steering, key=b"\xff" * 52)) for n in plans(site)]
+    (diagnostic,) = proof(site, nodes).diagnostics
+    assert diagnostic.code is codes.REQUESTS_NOT_SPREAD
+    assert "the RSS key spreads badly" in diagnostic.message
+    assert Spread(key, (0, 1) * 256).reaches_every_row()
+
+
+def test_compile_refuses_what_is_not_proved(tmp_path: Path) -> None:
     """The stage sees the plans themselves, not what they should have been."""
     site = site_of(Driver.ICE)
     plan = plan_site(site, make_sources())
+    options = Options(tmp_path / "site.tvs", tmp_path / "out")
+    run = Run(options, Progress(quiet=True), Output(options.out), site=site, plan=plan)
+    prove(run)
     broken = replace(plan.nodes[0], steering=replace(plan.nodes[0].steering, rules=()))
-    (found,) = prove_plan(site, replace(plan, nodes=(broken, *plan.nodes[1:])))
-    assert found.diagnostics[0].code is codes.STEERING_SPLIT
+    run.plan = replace(plan, nodes=(broken, *plan.nodes[1:]))
+    with pytest.raises(SiteError) as caught:
+        prove(run)
+    assert caught.value.diagnostics[0].code is codes.STEERING_SPLIT
+    assert STAGES.index(prove) == STAGES.index(claim) - 1
+
+
+def test_part_of_a_cluster_can_be_planned() -> None:
+    """`tvsc compile --node`: what is planned is proved, what is not is not looked at."""
+    site = site_of(Driver.IXGBE, nodes=3)
+    plan = plan_site(site, make_sources(), only=["a2"])
+    (found,) = prove_plan(site, plan)
+    assert (found.kinds, found.diagnostics) == ((("a2",),), ())
+
+
+@pytest.mark.parametrize("driver", STEERABLE)
+def test_device_and_oracle_agree(driver: Driver) -> None:
+    """On planned rules the model of the card is a loop over rules, then the hash."""
+    site = site_of(driver, nodes=3, workers=5)
+    steering = plans(site)[0].steering
+    nic, refusals = load_nic(site.nics[0], steering)
+    assert refusals == []
+    chance = random.Random(5)
+    lips = [int(lip) for n in site.nodes() for w in n.lips for lip in w]
+    for _ in range(2000):
+        packet = Packet(
+            chance.getrandbits(32),
+            chance.choice([VIP, chance.choice(lips), chance.getrandbits(32)]),
+            chance.choice([6, 17, 1, 47]),
+            chance.getrandbits(16),
+            chance.getrandbits(16),
+        )
+        assert nic.queue(packet) == queue(steering, packet)
 
 
 @st.composite

@@ -4,8 +4,8 @@ Reads the planned steering of every node and runs it through the model of its NI
 is proved, for each cluster:
 
 1. every NIC takes every rule, the key and the table;
-2. a request to any VIP is spread by RSS, every worker gets some, and every node spreads alike: the
-   node that takes a flow over has it on the same worker;
+2. a request to any VIP is spread by RSS over all rows and workers, and every node spreads alike:
+   the node that takes a flow over has it on the same worker;
 3. a reply (TCP or UDP), an ICMP echo and a sync message to a local IP reach the worker that owns
    it, on every node that the switch can bring them to: the owner while it lives, since its long
    prefix is the longest match, and after its loss any survivor, by the short one.
@@ -149,13 +149,22 @@ class _Prover:
         self.kinds = self._kinds(nodes)
 
     def _kinds(self, nodes: list[NodeSteering]) -> tuple[_Kind, ...]:
-        groups: dict[tuple[SteeringPlan, tuple[str, ...]], list[Node]] = {}
+        first: dict[int, SteeringPlan] = {}  # large plans are often shared: hash each once
+        by_value: dict[SteeringPlan, SteeringPlan] = {}
+        groups: dict[tuple[int, tuple[str, ...]], list[Node]] = {}
+        plans: dict[int, SteeringPlan] = {}
         for n in nodes:
-            groups.setdefault((n.steering, tuple(nic.name for nic in n.nics)), []).append(n.node)
+            if id(n.steering) not in first:
+                first[id(n.steering)] = by_value.setdefault(n.steering, n.steering)
+            steering = first[id(n.steering)]
+            plans[id(steering)] = steering
+            names = tuple(dict.fromkeys(nic.name for nic in n.nics))
+            groups.setdefault((id(steering), names), []).append(n.node)
         kinds = []
-        for (steering, names), members in groups.items():
+        for (plan, names), members in groups.items():
+            steering = plans[plan]
             devices = []
-            for name in dict.fromkeys(names):
+            for name in names:
                 profile = self.site.nic_by_name[name]
                 device, refusals = load_nic(profile, steering)
                 devices.append(device)
@@ -184,7 +193,7 @@ class _Prover:
             )
 
     def requests(self) -> Iterator[Diagnostic]:
-        """A rule that takes all requests to a VIP, or a worker that gets none."""
+        """A rule that takes all requests to a VIP, or rows and workers that get none."""
         for kind, device in self._devices():
             idle = sorted(set(range(self.cluster.workers)) - set(device.spread.reta))
             if idle:
@@ -192,6 +201,12 @@ class _Prover:
                     codes.REQUESTS_NOT_SPREAD,
                     f"worker {idle[0]} of `{kind.nodes[0].name}` gets no request: it is in no row"
                     " of the redirection table",
+                )
+            if not device.spread.reaches_every_row():
+                yield self._counterexample(
+                    codes.REQUESTS_NOT_SPREAD,
+                    f"no client's request falls on some rows of the table of"
+                    f" `{kind.nodes[0].name}`: the RSS key spreads badly",
                 )
             for vip in self.vips:
                 for protocol in (TCP, UDP):

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from tvsc.nic.packet import Packet
-from tvsc.plan.rss import toeplitz
+from tvsc.plan.rss import rank, toeplitz
 
 INPUT_BITS = 96
+_SOURCE = range(32)
 _SOURCE_PORT = range(64, 80)
 _PORTS = (*range(1024, 65536), *range(1024))
 
@@ -47,6 +48,14 @@ class Spread:
         while rows > 1 and self.reta[: rows // 2] == self.reta[rows // 2 : rows]:
             rows //= 2
         return rows
+
+    def reaches_every_row(self) -> bool:
+        """Whether the packets to any one address and port fall on all rows that count: what they
+        add to the hash is the span of the windows at the source's bits.
+        """
+        rows = self.period
+        varied = [windows(self.key)[at] % rows for at in (*_SOURCE, *_SOURCE_PORT)]
+        return 1 << rank(varied) == rows
 
     def like(self, other: Spread) -> bool:
         """Whether both choose the same worker for every packet. True is proved: equal tables, and

@@ -34,8 +34,8 @@ def toeplitz(key: bytes, data: bytes) -> int:
     return result
 
 
-def _rank(rows: list[int]) -> int:
-    """Rank over GF(2)."""
+def rank(rows: list[int]) -> int:
+    """The rank of these rows of bits over GF(2)."""
     basis: dict[int, int] = {}  # leading bit -> row
     for row in rows:
         while row and row.bit_length() in basis:
@@ -59,7 +59,7 @@ def spreads_well(key: bytes) -> bool:
         return bits >> (length - 32 - index) & mask
 
     return all(
-        _rank([window(index) for index in field]) == _INDEX_BITS
+        rank([window(index) for index in field]) == _INDEX_BITS
         for field in (_SOURCE_LOW, _SOURCE_PORT)
     ) and all(window(index) for index in range(RSS_INPUT_BYTES * 8))
 
