@@ -201,6 +201,7 @@ TVS_INLINE void tvs_parse_local(const struct tvs_site *site, struct tvs_worker *
     }
     if (TVS_UNLIKELY(!tvs_parse_flow(frame, packet))) {
         packet->kind = TVS_PK_LOCAL;
+        packet->record = (uint32_t)lip->slot << 16; /* of port 0: names the local IP */
         return;
     }
     packet->record = (uint32_t)lip->slot << 16 | be16toh(packet->key.tuple.dport_be);

@@ -15,6 +15,7 @@
 #define TVS_CORE_PATH_H
 
 #include "core/class.h"
+#include "core/icmp_error.h"
 #include "core/steer.h"
 
 /* From a class number to the path compiled for that class. */
@@ -97,7 +98,7 @@ TVS_INLINE void tvs_path_other(const struct tvs_site *site, struct tvs_worker *w
         tvs_vip_find(site, be32toh(tvs_frame_ip4(frame)->daddr_be), 0, 0) == NULL)
         tvs_to_kernel(worker, frame);
     else if (packet->reason == TVS_N_DROPS)
-        tvs_answer_icmp(worker, frame, packet);
+        tvs_icmp(site, worker, frame, packet);
     else
         tvs_drop(worker, frame, (enum tvs_drop)packet->reason);
 }

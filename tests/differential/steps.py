@@ -104,8 +104,24 @@ class Odd:
 
 
 @dataclass(frozen=True)
+class Complaint:
+    """An ICMP error of a router about a packet of a session, as one of its two ends got it."""
+
+    session: int
+    about: str  # request, reply
+    icmp_type: int
+    quoted_bytes: int  # after the quoted IPv4 header
+    wrong: str  # "", source, destination, proto, fragment
+    quoted_options: int  # words
+    detail: Detail
+
+
+Packet = Request | Reply | Odd | Complaint
+
+
+@dataclass(frozen=True)
 class Burst:
-    packets: tuple[Request | Reply | Odd, ...]
+    packets: tuple[Packet, ...]
 
 
 @dataclass(frozen=True)
@@ -228,7 +244,17 @@ ODDS = st.builds(
     ethertype=st.sampled_from([0x0800, 0x0800, 0x0800, 0x0806, 0x8100, 0x86DD]),
     detail=ANY_DETAIL,
 )
-PACKETS = REQUESTS | REQUESTS | REPLIES | REPLIES | ODDS
+COMPLAINTS = st.builds(
+    Complaint,
+    session=st.integers(0, 30),
+    about=st.sampled_from(["request", "reply"]),
+    icmp_type=st.sampled_from([3, 3, 3, 11, 12, 5]),
+    quoted_bytes=st.sampled_from([8, 8, 9, 17, 18, 20, 28, 28, 7, 0]),
+    wrong=st.sampled_from(["", "", "", "", "source", "destination", "proto", "fragment"]),
+    quoted_options=st.sampled_from([0, 0, 0, 1, 10]),
+    detail=ANY_DETAIL,
+)
+PACKETS = REQUESTS | REQUESTS | REPLIES | REPLIES | ODDS | COMPLAINTS
 HANDSHAKE = [("client", SYN), ("server", SYN | ACK), ("client", ACK)]
 MOVES = st.lists(
     st.tuples(

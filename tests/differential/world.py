@@ -6,10 +6,12 @@ from pathlib import Path
 from tests.differential.steps import (
     CLIENT_NET,
     Burst,
+    Complaint,
     Crowd,
     Flap,
     Odd,
     Outage,
+    Packet,
     Reply,
     Request,
     Step,
@@ -21,7 +23,7 @@ from tests.naive.memory import Memory
 from tests.naive.node import Node, Result
 from tests.naive.parts import Session
 from tests.naive.site import Site
-from tests.naive.wire import SYN, TCP, UDP
+from tests.naive.wire import ETH, ICMP, SYN, TCP, UDP
 
 
 @dataclass
@@ -52,11 +54,13 @@ class World:
         own = [port.address for port in self.site.ports]
         return [*sorted(self.site.vips), *lips, *self.site.lips, *own, 0xFFFFFFFF, 0xE0000001]
 
-    def frame(self, packet: Request | Reply | Odd) -> bytes:
+    def frame(self, packet: Packet) -> bytes:
         if isinstance(packet, Request):
             frame = self.request(packet)
         elif isinstance(packet, Reply):
             frame = self.reply(packet)
+        elif isinstance(packet, Complaint):
+            frame = self.complaint(packet)
         else:
             frame = self.odd(packet)
         return packet.detail.spoil.apply(bytes(frame))
@@ -93,6 +97,34 @@ class World:
         elif packet.wrong == "proto":
             frame = frame.but(proto=TCP + UDP - frame.proto)
         return packet.detail.on(frame)
+
+    def complaint(self, packet: Complaint) -> Frame:
+        live = self.live()
+        router, vip = 0x0A636363, self.site.services[0].vip
+        if not live:
+            return packet.detail.on(Frame(router, vip, ICMP, icmp_type=packet.icmp_type))
+        session = live[packet.session % len(live)]
+        if packet.about == "request":
+            to, ends = session.local[0], (session.local, session.server)
+        else:
+            to, ends = session.vip[0], (session.vip, session.client)
+        (source, source_port), (destination, destination_port) = ends
+        quoted = Frame(
+            source ^ (packet.wrong == "source"),
+            destination ^ (packet.wrong == "destination"),
+            TCP + UDP - session.proto if packet.wrong == "proto" else session.proto,
+            source_port,
+            destination_port,
+            SYN,
+            payload=bytes(20),
+            ip_options=b"\x01" * 4 * packet.quoted_options,
+            fragment=0x2000 if packet.wrong == "fragment" else 0,
+            udp_checksum=packet.detail.udp_checksum,
+        )
+        end = ETH + 20 + 4 * packet.quoted_options + packet.quoted_bytes
+        inner = bytes(quoted)[ETH:end]
+        frame = packet.detail.on(Frame(router, to, ICMP, 0, 1400, icmp_type=packet.icmp_type))
+        return frame.but(payload=inner)
 
     def odd(self, packet: Odd) -> Frame:
         destinations = self.destinations()
@@ -145,7 +177,7 @@ class World:
     def talk(self, step: Talk) -> None:
         for who, flags in step.moves:
             request = Request(step.client, step.client_port, step.service, flags, step.detail)
-            packet: Request | Reply = request
+            packet: Packet = request
             if who == "server":
                 asked = self.request(request)
                 mine = [

@@ -8,7 +8,7 @@ import struct
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.naive import nic, tcp
+from tests.naive import complaint, nic, tcp
 from tests.naive.parts import Backend, FreePorts, Session, Shared
 from tests.naive.site import Service
 from tests.naive.wire import (
@@ -123,7 +123,7 @@ class Worker:
         if packet.is_fragment:
             raise Dropped("fragment")
         if packet.proto not in (TCP, UDP):
-            return self.answer(packet)
+            return self.answer(packet, handed)
         self.check_l4(packet)
         session = self.by_local.get((packet.destination, packet.destination_port))
         if session is None or session.proto != packet.proto:
@@ -146,7 +146,7 @@ class Worker:
         if packet.is_fragment:
             raise Dropped("fragment")
         if packet.proto not in (TCP, UDP):
-            return self.answer(packet)
+            return self.answer(packet, handed)
         self.check_l4(packet)
         if self.site.steering == "software" and not handed:
             owner = nic.rss_worker(
@@ -282,15 +282,21 @@ class Worker:
         self.counters[counter] += 1
         return Verdict("tx", port, rebuilt(packet, l2, packet.ttl - 1, source, destination))
 
-    def answer(self, packet: Packet) -> Verdict:
-        """Anything but TCP and UDP to an address of ours: echo is answered."""
+    def answer(self, packet: Packet, handed: bool) -> Verdict:
+        """Anything but TCP and UDP to an address of ours: echo is answered, an error passed on."""
         if packet.proto != ICMP:
             raise Dropped("vip_protocol")
         old = packet.payload
         if len(old) < 8:
             raise Dropped("bad_l4_header")
-        if old[:2] != b"\x08\x00":
+        if old[:2] == b"\x08\x00":
+            return self.echo(packet)
+        if old[0] not in complaint.ERRORS:
             raise Dropped("icmp_unsupported")
+        return self.pass_on(packet, handed)
+
+    def echo(self, packet: Packet) -> Verdict:
+        old = packet.payload
         self.check_source(packet)
         port, l2 = self.l2_to(packet.source)
         header = packet.frame[ETH : ETH + packet.header_bytes]
@@ -302,6 +308,40 @@ class Worker:
         new = new[:2] + value.to_bytes(2, "big") + new[4:]
         self.counters["tx_local"] += 1
         return Verdict("tx", port, l2 + with_ip_checksum(header) + new + packet.trailer)
+
+    def pass_on(self, packet: Packet, handed: bool) -> Verdict:
+        """An ICMP error about a session, to whoever sent the packet that it is about."""
+        about = complaint.quoted(packet.payload)
+        if about is None:
+            raise Dropped("bad_l4_header")
+        if packet.destination in self.site.vips:
+            key = (*about.destination, *about.source, about.proto)
+            owner = nic.rss_worker(self.site, struct.pack(">IIHH", key[0], key[2], key[1], key[3]))
+            if owner != self.index and not handed:
+                return Verdict("handover", owner, packet.frame)
+            session = self.by_client.get(key)
+            if session is None:
+                raise Dropped("icmp_no_session")
+            source, destination, counter = session.server, session.local, "tx_request"
+        else:
+            session = self.by_local.get((packet.destination, about.source[1]))
+            if session is None or (session.proto, session.local, session.server) != (
+                about.proto,
+                about.source,
+                about.destination,
+            ):
+                raise Dropped("icmp_no_session")
+            source, destination, counter = session.client, session.vip, "tx_reply"
+        if packet.ttl <= 1:
+            raise Dropped("ttl_exceeded")
+        port, l2 = self.l2_to(source[0])
+        header = packet.frame[ETH : ETH + packet.header_bytes]
+        header = header[:8] + bytes([packet.ttl - 1]) + header[9:12] + header[20:]
+        addresses = struct.pack(">II", destination[0], source[0])
+        header = header[:12] + addresses + header[12:]
+        message = complaint.with_quotation(packet.payload, about.between(source, destination))
+        self.counters[counter] += 1
+        return Verdict("tx", port, l2 + with_ip_checksum(header) + message + packet.trailer)
 
     def reset(self, packet: Packet) -> Verdict:
         """An RST to the client in the name of its server."""

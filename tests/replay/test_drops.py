@@ -17,6 +17,9 @@ from tests.replay.run import Outcome, replay
 LIP = ip("172.16.0.1")
 SYNS = [Frame(ip("198.18.0.1"), VIP_A, TCP, 1000 + n, 80, SYN) for n in range(40)]
 REQUEST = SYNS[0]
+COMPLAINT = Frame(ip("10.99.0.1"), LIP, ICMP, 0, 1400, icmp_type=3, icmp_code=4).but(
+    payload=bytes(Frame(LIP, ip("10.20.1.1"), TCP, 10000, 8080, ACK))[14:42]
+)
 REPLY = Frame(ip("10.20.1.1"), LIP, TCP, 8080, 10000, SYN | ACK)
 
 
@@ -66,6 +69,7 @@ THROUGH_REPLAY: dict[str, Callable[[], Outcome]] = {
     "no_local_port": many(SYNS[:9], variant="fixture-few-ports"),
     "table_full": many(SYNS[:17], variant="fixture-few-buckets"),
     "backend_down": server_fails,
+    "icmp_no_session": one(COMPLAINT),
     "icmp_unsupported": one(REQUEST.but(proto=ICMP, icmp_type=13)),
 }
 
