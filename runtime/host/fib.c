@@ -137,6 +137,11 @@ unsigned tvs_fib_routes(struct tvs_fib *fib, const struct tvs_fib_route_info **r
     return fib->n_routes;
 }
 
+unsigned tvs_fib_routes_count(const struct tvs_fib *fib)
+{
+    return fib->n_routes;
+}
+
 void tvs_fib_routes_clear(struct tvs_fib *fib)
 {
     fib->n_routes = 0;

@@ -65,6 +65,7 @@ struct tvs_fib_route_info {
     uint8_t prefix_len, type, port;
 };
 unsigned tvs_fib_routes(struct tvs_fib *fib, const struct tvs_fib_route_info **routes);
+unsigned tvs_fib_routes_count(const struct tvs_fib *fib);
 unsigned tvs_fib_refused(const struct tvs_fib *fib); /* next hops that found no room */
 
 #endif

@@ -14,8 +14,9 @@
 #include "host.h"
 
 enum {
-    BUILD_DELAY_MS = 5,   /* a daemon that loads its routes causes one build, not thousands */
-    REFRESH_MS = 1000,    /* neighbours without an answer are asked for again */
+    BUILD_DELAY_MS = 5, /* a daemon that loads its routes causes one build, not thousands */
+    REFRESH_MS = 1000,  /* neighbours without an answer are asked for again */
+    ROUTES_PER_MS = 1000,
     EVENT_BUDGET = 64,    /* datagrams before the loop looks at anything else */
     REFRESH_BUDGET = 512, /* neighbours asked for per turn */
     DUMP_TRIES = 5,       /* the kernel's tables change while they are read */
@@ -121,6 +122,34 @@ static void resync(struct tvs_host *host)
         tvs_error("routes: cannot read the kernel's tables: %s", strerror(-err));
 }
 
+/* The more routes, the longer a build takes and the more of them change together. */
+static void build_soon(struct tvs_host *host)
+{
+    uint32_t delay_ms = BUILD_DELAY_MS + tvs_fib_routes_count(host->fib) / ROUTES_PER_MS;
+
+    if (tvs_fib_dirty(host->fib) && !host->netlink->build.heap_index)
+        tvs_timer_set(host->loop, &host->netlink->build, delay_ms, 0);
+}
+
+static void events_readable(void *context, int fd, uint32_t events)
+{
+    const struct tvs_rtnl_sink sink = {
+        .route = on_route, .neighbour = on_neighbour, .link = on_link, .context = context};
+    struct tvs_host *host = context;
+    struct tvs_netlink *netlink = host->netlink;
+    int err;
+
+    (void)fd;
+    (void)events;
+    err = tvs_rtnl_events(netlink->events, &sink, EVENT_BUDGET);
+    if (err == -ENOBUFS)
+        netlink->resync = true;
+    /* the kernel goes on dropping events until the socket is empty: a dump before that is too early */
+    if (netlink->resync && err == -EAGAIN)
+        resync(host);
+    build_soon(host);
+}
+
 /* ---- neighbours ------------------------------------------------------------------------------ */
 
 static void neighbour_ask(struct tvs_host *host, struct tvs_nexthop_info *info)
@@ -146,8 +175,8 @@ static void neighbours_refresh(void *context)
     struct tvs_nexthops *nexthops = tvs_fib_nexthops(host->fib);
     unsigned asked = 0;
 
-    if (netlink->resync)
-        resync(host);
+    if (netlink->resync) /* a dump failed: once more */
+        events_readable(host, tvs_rtnl_fd(netlink->events), 0);
     for (unsigned i = 0; i < TVS_MAX_NEXTHOPS && asked < REFRESH_BUDGET; i++) {
         struct tvs_nexthop_info *info;
 
@@ -162,8 +191,7 @@ static void neighbours_refresh(void *context)
         neighbour_ask(host, info);
         asked++;
     }
-    if (tvs_fib_dirty(host->fib))
-        tvs_timer_set(host->loop, &netlink->build, BUILD_DELAY_MS, 0);
+    build_soon(host);
 }
 
 static void misses_readable(void *context, int fd, uint32_t events)
@@ -251,26 +279,7 @@ void tvs_netlink_touch(struct tvs_host *host)
     if (!host->netlink)
         return;
     tvs_fib_touch(host->fib);
-    tvs_timer_set(host->loop, &host->netlink->build, BUILD_DELAY_MS, 0);
-}
-
-static void events_readable(void *context, int fd, uint32_t events)
-{
-    const struct tvs_rtnl_sink sink = {
-        .route = on_route, .neighbour = on_neighbour, .link = on_link, .context = context};
-    struct tvs_host *host = context;
-    struct tvs_netlink *netlink = host->netlink;
-    int err;
-
-    (void)fd;
-    (void)events;
-    err = tvs_rtnl_events(netlink->events, &sink, EVENT_BUDGET);
-    if (err == -ENOBUFS)
-        netlink->resync = true;
-    if (netlink->resync)
-        resync(host);
-    if (tvs_fib_dirty(host->fib) && !netlink->build.heap_index)
-        tvs_timer_set(host->loop, &netlink->build, BUILD_DELAY_MS, 0);
+    build_soon(host);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
