@@ -1,9 +1,11 @@
 """The kernel's routes and neighbours reach the workers; the workers' end reaches BIRD."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,29 @@ def test_routes_return_with_the_device(tmp_path: Path) -> None:
         ip_command("-n", machine.namespace, "link", "set", "tvs0", "up")
         until("the routes are back", lambda: machine.routes() == announced)
         until("the default route too", lambda: ("0.0.0.0/0", GATEWAY) in prefixes(machine))
+
+
+def has_prefixes(machine: Node, count: int) -> bool:
+    return len(prefixes(machine)) == count
+
+
+def test_more_changes_than_the_socket_holds(tmp_path: Path) -> None:
+    """The kernel drops events of a daemon that stands still: it must read the tables anew."""
+    batch = tmp_path / "routes"
+    count = 25000
+    with node(generation(tmp_path), tmp_path) as machine:
+        before = len(prefixes(machine))
+        for change, left in (("add", before + count), ("del", before)):
+            lines = [
+                f"route {change} 20.{i >> 8}.{i & 255}.0/24 via {GATEWAY}\n" for i in range(count)
+            ]
+            batch.write_text("".join(lines), encoding="utf-8")
+            resyncs = machine.ask("status")["routing"]["resyncs"]
+            machine.process.send_signal(signal.SIGSTOP)
+            ip_command("-n", machine.namespace, "-batch", str(batch))
+            machine.process.send_signal(signal.SIGCONT)
+            until("every change is known", partial(has_prefixes, machine, left))
+            assert machine.ask("status")["routing"]["resyncs"] > resyncs
 
 
 @contextmanager
