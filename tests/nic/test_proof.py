@@ -16,6 +16,7 @@ from tests.compile.sites import make_sources
 from tests.nic.brute import VIP, counterexample, plans, queue, site_of
 from tvsc.build.output import Output
 from tvsc.build.progress import Progress
+from tvsc.checks.steering import rules_needed
 from tvsc.checks.steering_proof import (
     ClusterProof,
     NodeSteering,
@@ -26,7 +27,7 @@ from tvsc.checks.steering_proof import (
 from tvsc.diag import codes
 from tvsc.lower import load_site
 from tvsc.model import Driver, Site, Steering
-from tvsc.nic import Packet, Spread, load_nic
+from tvsc.nic import Packet, Spread, device_rules, load_nic
 from tvsc.pipeline import STAGES, Options, Run, SiteError, claim, prove
 from tvsc.plan import RulePlan, SteeringPlan, plan_site
 
@@ -71,6 +72,19 @@ def test_planned_steering_is_proved(driver: Driver, per_worker: int) -> None:
     assert found.local_ips == 4 * 5 * per_worker
     assert found.kinds == (("a1", "a2", "a3", "a4"),)
     assert found.decided == 3 * found.local_ips + 2 * found.vips
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(STEERABLE), st.integers(1, 4), st.integers(1, 16), st.integers(1, 16))
+def test_planned_steering_is_proved_whatever_the_shape(
+    driver: Driver, nodes: int, workers: int, per_worker: int
+) -> None:
+    """And it takes as many rules as the budget's check counts before there is a plan."""
+    site = site_of(driver, nodes, workers, per_worker)
+    planned = plans(site)
+    assert proof(site, planned).diagnostics == ()
+    asked = list(device_rules(driver, planned[0].steering.rules))
+    assert len(asked) == rules_needed(site.clusters[0], site.nics[0])
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.parent.name)
