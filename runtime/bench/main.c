@@ -111,7 +111,9 @@ static const char *measure(struct bench_run *run, enum bench_direction direction
 
     bench_direction_begin(run, direction);
     for (uint32_t repeat = 0; repeat < run->options->repeats; repeat++)
-        for (int s = 0; s < BENCH_N_SUBJECTS; s++) {
+        for (int i = 0; i < BENCH_N_SUBJECTS; i++) {
+            /* forth and back, so that none always follows the one that leaves the caches coldest */
+            int s = repeat % 2 == 0 ? i : BENCH_N_SUBJECTS - 1 - i;
             const char *wrong;
 
             if (!subject_there(run, direction, s))
