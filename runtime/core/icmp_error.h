@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ICMP errors about a session, translated both ways (RFC 5508): path MTU discovery must work through
- * FULLNAT. A message quotes the packet that it complains about as the sender of the message saw it;
- * outer addresses and the quotation are rewritten to what the receiver once sent.
+ * ICMP errors about a session, translated both ways (RFC 5508): path MTU discovery must work
+ * through FULLNAT. A message quotes the packet that it complains about as the sender of the message
+ * saw it; outer addresses and the quotation are rewritten to what the receiver once sent.
  */
 #ifndef TVS_CORE_ICMP_ERROR_H
 #define TVS_CORE_ICMP_ERROR_H

@@ -144,7 +144,7 @@ static void events_readable(void *context, int fd, uint32_t events)
     err = tvs_rtnl_events(netlink->events, &sink, EVENT_BUDGET);
     if (err == -ENOBUFS)
         netlink->resync = true;
-    /* the kernel goes on dropping events until the socket is empty: a dump before that is too early */
+    /* the kernel drops events until the socket is empty: a dump before that is too early */
     if (netlink->resync && err == -EAGAIN)
         resync(host);
     build_soon(host);
