@@ -119,9 +119,9 @@ TVS_INLINE void tvs_path_classify(const struct tvs_site *site, struct tvs_worker
 }
 
 /*
- * Stage 2. A miss is either an entry that lives in its second bucket or, most likely, a new session,
- * whose record will be the oldest free one. `next_free` is where the free ring's head will be when
- * the new sessions before this packet have been opened.
+ * Stage 2. A miss is either an entry that lives in its second bucket or, most likely, a new
+ * session, whose record will be the oldest free one. `next_free` is where the free ring's head will
+ * be when the new sessions before this packet have been opened.
  */
 TVS_INLINE void tvs_path_locate(const struct tvs_worker *worker, struct tvs_packet *packet,
                                 uint32_t *next_free)
@@ -165,10 +165,10 @@ TVS_INLINE void tvs_path_act(const struct tvs_site *site, const struct tvs_dispa
 }
 
 /*
- * How many packets a stage is behind the first, and how many it takes in a row. Twelve packets' work
- * covers a miss to memory; with whole passes over the burst the second prefetches would come all at
- * once, more of them than a core has in flight, and nothing would be left to do meanwhile: 154
- * instead of 95 cycles per request at a million sessions.
+ * How many packets a stage is behind the first, and how many it takes in a row. Twelve packets'
+ * work covers a miss to memory; with whole passes over the burst the second prefetches would come
+ * all at once, more of them than a core has in flight, and nothing would be left to do meanwhile:
+ * 154 instead of 95 cycles per request at a million sessions.
  */
 enum { TVS_STEP = 4, TVS_LOCATE_BEHIND = 12, TVS_ACT_BEHIND = 24 };
 
