@@ -122,7 +122,8 @@ def _table(cluster: ClusterCapacity) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=f"cluster {cluster.cluster}: {cluster.nodes} nodes x {cluster.workers} workers",
+        title=f"cluster {cluster.cluster}: {_count(cluster.nodes, 'node')} x"
+        f" {_count(cluster.workers, 'worker')}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -155,15 +156,23 @@ def _share(need: int | None, have: int | None) -> str:
     return "" if need is None or not have else f"{100 * need / have:.0f} %"
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _proof_text(proof: ClusterProof) -> str:
+    vips = _count(proof.vips, "VIP")
     if proof.mode is Steering.SOFTWARE:
         return (
-            f"  steering software, proved: all nodes spread requests to {proof.vips} VIPs alike;"
-            " replies are handed to the owner of their local IP"
+            f"  steering software, proved: all nodes spread requests to {vips} alike; replies are"
+            " handed to the owner of their local IP"
         )
-    alike = "all nodes are alike" if len(proof.kinds) == 1 else f"{len(proof.kinds)} kinds of nodes"
+    nodes = sum(len(kind) for kind in proof.kinds)
+    lost = ", healthy and after the loss of each node" if nodes > 1 else ""
+    kinds = "all nodes are alike" if len(proof.kinds) == 1 else f"{len(proof.kinds)} kinds of nodes"
     return (
         f"  steering {proof.mode}, proved: request, reply and sync worker are one for"
-        f" {proof.local_ips} local IPs and {proof.vips} VIPs, healthy and after the loss of each"
-        f" node\n  ({proof.rules} flow rules; {proof.decided} classes of packets decided; {alike})"
+        f" {_count(proof.local_ips, 'local IP')} and {vips}{lost}\n"
+        f"  ({_count(proof.rules, 'planned rule')}; {proof.decided} classes of packets decided"
+        f"{f'; {kinds}' if nodes > 1 else ''})"
     )

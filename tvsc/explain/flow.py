@@ -103,6 +103,7 @@ class Explainer:
         reply = self._reply(flow.packet, cluster, lip, owner.name, None)
         node = NodePart(
             owner.name,
+            self._ports(owner.name),
             reply.arrivals[0],
             (str(lip.address),),
             *self._port_range(owner.name),
@@ -171,6 +172,7 @@ class Explainer:
             nodes.append(
                 NodePart(
                     name,
+                    self._ports(name),
                     arrival,
                     tuple(str(lip.address) for lip in lips),
                     *self._port_range(name),
@@ -281,6 +283,9 @@ class Explainer:
 
     def _in_lip_range(self, address: IPv4Address) -> bool:
         return any(address in cluster.local_ips.short for cluster in self.site.clusters)
+
+    def _ports(self, name: str) -> tuple[str, ...]:
+        return tuple(port.name for port in self.by_name[name].ports)
 
     def _port_range(self, name: str) -> tuple[int, int]:
         memory = self.by_name[name].memory

@@ -73,7 +73,8 @@ def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[s
 
 
 def _node(node: NodePart, kind: Kind) -> Iterator[str]:
-    yield f"  {node.node}: {_arrival(node.arrival)}"
+    ports = f" (by {' or '.join(node.ports)})" if len(node.ports) > 1 else ""
+    yield f"  {node.node}{ports}: {_arrival(node.arrival)}"
     if kind is Kind.LOCAL_IP:
         yield f"    by route {node.replies[0].route}, which it alone announces"
     elif node.replies:
@@ -128,8 +129,8 @@ def _replies(replies: Sequence[ReplyPart]) -> str:
         by = "handed to the owner of the local IP"
     elif not rules:
         by = "no rule, so by RSS"
-    elif len(rules) <= 2:
-        by = "flow rule " + " and ".join(rules)
+    elif len(rules) == 1:
+        by = f"flow rule {rules[0]}"
     else:
         by = f"flow rules {rules[0]} to {rules[-1]} ({len(rules)})"
     return f"by {first.route}, {who}; {by} -> {'; '.join(places)}"

@@ -89,9 +89,12 @@ class LossPart:
 
 @dataclass(frozen=True, slots=True)
 class NodePart:
-    """The flow on one node, should the switch choose it."""
+    """The flow on one node, should the switch choose it. It may come by any of `ports`: their NICs
+    are of one kind, with the same rules.
+    """
 
     node: str
+    ports: tuple[str, ...]
     arrival: Arrival
     local_ips: tuple[str, ...]
     port_first: int
