@@ -19,7 +19,7 @@ from tvsc.build.failure import BuildError
 from tvsc.build.output import NodeState, Output, State
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import Compiler, base_hash, find_compiler
-from tvsc.diag import Diagnostic, codes
+from tvsc.diag import Diagnostic, codes, deny, has_errors
 from tvsc.model import Site, Steering
 from tvsc.plan import NodePlan, PlanOptions, SitePlan, plan_site
 from tvsc.source import SourceMap
@@ -28,7 +28,7 @@ from tvsc.source import SourceMap
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line decides. `nodes` is empty for all; `bundle` False leaves out the host
-    binary and the bundles.
+    binary and the bundles; `deny` has the codes of the warnings that are errors.
     """
 
     site: Path
@@ -37,6 +37,7 @@ class Options:
     steering: Steering | None = None
     bundle: bool = True
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    deny: frozenset[str] = frozenset()
 
 
 class SiteError(Exception):
@@ -80,8 +81,9 @@ def load(run: Run) -> None:
     """Site file -> Site: parse, resolve, check."""
     from tvsc.lower import load_site
 
-    run.site, run.diagnostics, run.sources = load_site(run.options.site)
-    if run.site is None:
+    run.site, found, run.sources = load_site(run.options.site)
+    run.diagnostics = deny(found, run.options.deny)
+    if run.site is None or has_errors(run.diagnostics):
         raise SiteError(run.diagnostics, run.sources)
     known = [node.name for node in run.site.nodes()]
     unknown = [name for name in run.options.nodes if name not in known]

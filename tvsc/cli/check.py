@@ -11,7 +11,17 @@ from typing import Annotated
 
 import typer
 
-from tvsc.diag import Diagnostic, has_errors, render_json, render_text, summary
+from tvsc.cli.deny import DenyOption, denied
+from tvsc.diag import (
+    Diagnostic,
+    deny,
+    has_errors,
+    render_github,
+    render_json,
+    render_sarif,
+    render_text,
+    summary,
+)
 from tvsc.lower import load_site
 from tvsc.model import Site
 from tvsc.source import SourceMap
@@ -22,6 +32,8 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 def wants_colour(stream: object) -> bool:
@@ -38,8 +50,14 @@ def register(app: typer.Typer) -> None:
 def check(
     site: Annotated[Path, typer.Argument(help="The site file (.tvs).")],
     format_: Annotated[
-        Format, typer.Option("--format", help="Text for people, JSON for programs.")
+        Format,
+        typer.Option(
+            "--format",
+            help="Text for people, JSON for programs, SARIF 2.1.0 for code scanners, annotations"
+            " for GitHub Actions.",
+        ),
     ] = Format.TEXT,
+    deny_: DenyOption = None,
     report: Annotated[
         bool,
         typer.Option("--report", help="Also what is left of every resource, and what was proved."),
@@ -47,15 +65,25 @@ def check(
 ) -> None:
     """Check a site and print its diagnostics.
 
-    Exit status: 0 without errors, 1 with.
+    Exit status: 0 without errors, 1 with. Warnings are none unless they are denied.
 
     Example: tvsc check examples/laptop/site.tvs
 
     Example: tvsc check --report examples/two-clusters/site.tvs
     """
+    if report and format_ not in (Format.TEXT, Format.JSON):
+        raise typer.BadParameter("goes with text and json", param_hint="--report")
+    codes = denied(deny_)
     model, diagnostics, sources = load_site(site)
+    diagnostics = deny(diagnostics, codes)
+    if has_errors(diagnostics):
+        model = None
     if format_ is Format.JSON:
         typer.echo(_json(model, diagnostics, sources, report), nl=False)
+    elif format_ is Format.SARIF:
+        typer.echo(render_sarif(diagnostics, sources), nl=False)
+    elif format_ is Format.GITHUB:
+        typer.echo(render_github(diagnostics, sources), nl=False)
     else:
         colour = wants_colour(sys.stderr)
         typer.echo(render_text(diagnostics, sources, colour), err=True, nl=False, color=colour)

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from tvsc.cli.deny import DenyOption, denied
+
 
 class OutputFormat(StrEnum):
     """How the result is shown."""
@@ -47,6 +49,7 @@ def compile_command(
             "--bundle/--no-bundle", help="Without: no host binary and no bundles, needs no DPDK."
         ),
     ] = True,
+    deny: DenyOption = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How the result is shown.")
     ] = OutputFormat.TEXT,
@@ -72,6 +75,7 @@ def compile_command(
         steering=Steering(steering.value) if steering else None,
         bundle=bundle,
         jobs=jobs or len(os.sched_getaffinity(0)),
+        deny=denied(deny),
     )
     try:
         run = compile_site(options, Progress(quiet=machine))

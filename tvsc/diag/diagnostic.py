@@ -21,18 +21,22 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """`span` is the smallest text that is at fault; None when no text is (a missing file)."""
+    """`span` is the smallest text that is at fault; None when no text is (a missing file).
+
+    `denied` makes a warning an error.
+    """
 
     code: Code
     message: str
     span: Span | None = None
     notes: tuple[Note, ...] = ()
     help: str | None = None
+    denied: bool = False
 
     @property
     def severity(self) -> Severity:
-        """Error or warning: a property of the code."""
-        return self.code.severity
+        """Error or warning: a property of the code, unless the user denies the warning."""
+        return Severity.ERROR if self.denied else self.code.severity
 
 
 def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
