@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libFuzzer target: any bytes as a life of the fixture node. Each frame is preceded by a length and
- * a byte that says what happens before it: time, a sweep, another receiving worker, a right IPv4
- * header checksum (or the fuzzer would never get past it).
+ * a byte that says what happens before it: time, a sweep, another receiving worker, right checksums of
+ * IPv4 and ICMP (or the fuzzer would never get past them).
  */
 #include "adapters/node.h"
 #include "core/csum.h"
@@ -24,6 +24,14 @@ static void seal(uint8_t *frame, uint32_t len)
         return;
     ip->csum = 0;
     ip->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(ip, header_bytes));
+    if (ip->proto == TVS_ICMP && TVS_ETH_BYTES + header_bytes + TVS_ICMP_BYTES <= len) {
+        uint8_t *icmp = frame + TVS_ETH_BYTES + header_bytes;
+        uint16_t csum;
+
+        icmp[2] = icmp[3] = 0;
+        csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(icmp, len - TVS_ETH_BYTES - header_bytes));
+        memcpy(icmp + 2, &csum, sizeof(csum));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)

@@ -23,7 +23,7 @@ enum { VIP_WEB_PORT = 80, VIP_DNS_PORT = 53, FIRST_LOCAL_PORT = 10000 };
 #define LIP    ADDRESS(172, 16, 0, 1) /* worker 0, slot 0 */
 #define SERVER ADDRESS(10, 20, 1, 1)
 
-/* The IPv4 header's length and checksum after somebody changed the packet. */
+/* The IPv4 header's length and checksum, and ICMP's, after somebody changed the packet. */
 static inline void packet_seal(struct packet *packet, bool set_length)
 {
     struct tvs_ip4 *ip = (struct tvs_ip4 *)(packet->data + PACKET_IP);
@@ -37,6 +37,14 @@ static inline void packet_seal(struct packet *packet, bool set_length)
         return;
     ip->csum = 0;
     ip->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(ip, header_bytes));
+    if (ip->proto == TVS_ICMP && PACKET_IP + header_bytes + TVS_ICMP_BYTES <= packet->len) {
+        uint8_t *icmp = packet->data + PACKET_IP + header_bytes;
+        uint16_t csum = 0;
+
+        memcpy(icmp + 2, &csum, sizeof(csum));
+        csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(icmp, packet->len - PACKET_IP - header_bytes));
+        memcpy(icmp + 2, &csum, sizeof(csum));
+    }
 }
 
 static inline struct packet packet_make(uint8_t proto, uint32_t saddr, uint16_t sport,
@@ -63,6 +71,20 @@ static inline struct packet packet_make(uint8_t proto, uint32_t saddr, uint16_t 
         l4[0] = 8; /* echo request */
         l4[1] = 0;
     }
+    packet_seal(&packet, true);
+    return packet;
+}
+
+/* A router's "fragmentation needed" about `inner`. */
+static inline struct packet packet_complaint(uint32_t to, const struct packet *inner)
+{
+    struct packet packet = packet_make(TVS_ICMP, ADDRESS(192, 0, 2, 99), 0, to, 1400, 0);
+    uint8_t *icmp = packet.data + PACKET_L4;
+
+    icmp[0] = 3;
+    icmp[1] = 4;
+    memcpy(icmp + TVS_ICMP_BYTES, inner->data + PACKET_IP, inner->len - PACKET_IP);
+    packet.len = PACKET_L4 + TVS_ICMP_BYTES + inner->len - PACKET_IP;
     packet_seal(&packet, true);
     return packet;
 }

@@ -51,11 +51,15 @@ static struct tvs_node_packet run(struct tvs_node *node, const struct packet *pa
     return one;
 }
 
-enum { N_BASES = 8 };
+enum { N_BASES = 10 };
 
 /* One frame of each kind that has its own way through the code; session 0 is opened first. */
 static void bases_make(struct packet *base)
 {
+    struct packet to_server =
+        packet_make(TVS_TCP, LIP, FIRST_LOCAL_PORT, SERVER, 8080, TVS_TCP_ACK);
+    struct packet to_client = packet_make(TVS_TCP, VIP, VIP_WEB_PORT, CLIENT, 1001, TVS_TCP_ACK);
+
     base[0] = packet_make(TVS_TCP, CLIENT, 1001, VIP, VIP_WEB_PORT, TVS_TCP_SYN);
     base[1] = packet_make(TVS_TCP, CLIENT, 1001, VIP, VIP_WEB_PORT, TVS_TCP_ACK);
     base[2] = packet_make(TVS_UDP, CLIENT, 1001, VIP, VIP_DNS_PORT, 0);
@@ -69,6 +73,25 @@ static void bases_make(struct packet *base)
     base[7].data[PACKET_IP] = 0x47;
     base[7].len += 8;
     packet_seal(&base[7], true);
+    base[8] = packet_complaint(LIP, &to_server);
+    base[9] = packet_complaint(VIP, &to_client);
+}
+
+/* The bases are what they are meant to be: each of them gets through. */
+static void test_the_bases(void **state)
+{
+    struct tvs_node *node = node_make();
+    struct packet base[N_BASES];
+
+    (void)state;
+    bases_make(base);
+    for (unsigned b = 0; b < N_BASES; b++) {
+        struct tvs_node_packet result = run(node, &base[b]);
+
+        if (b != 6) /* a protocol that no VIP serves */
+            assert_int_equal(result.verdict, TVS_V_TX);
+    }
+    tvs_node_close(node);
 }
 
 static void test_every_length(void **state)
@@ -282,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_listener_is_found),
         cmocka_unit_test(test_flags_of_the_device),
+        cmocka_unit_test(test_the_bases),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_random_damage),
