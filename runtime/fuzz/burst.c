@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libFuzzer target: any bytes as a life of the fixture node. Each frame is preceded by a length and
- * a byte that says what happens before it: time, a sweep, another receiving worker, right checksums of
- * IPv4 and ICMP (or the fuzzer would never get past them).
+ * a byte that says what happens before it: time, a sweep, another receiving worker, right checksums
+ * of IPv4 and ICMP (or the fuzzer would never get past them).
  */
 #include "adapters/node.h"
 #include "core/csum.h"
