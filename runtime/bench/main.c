@@ -342,6 +342,7 @@ int main(int argc, char **argv)
         {"generic", required_argument, NULL, 'g'},
         {"floors", no_argument, NULL, 'f'},
         {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct choice choice = {
@@ -360,7 +361,10 @@ int main(int argc, char **argv)
     int option;
 
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        if (!option_take(&choice, option, optarg))
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        } else if (!option_take(&choice, option, optarg))
             goto wrong;
     if (optind + 1 != argc)
         goto wrong;
