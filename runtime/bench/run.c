@@ -171,9 +171,9 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Cycles per packet of the first `n` of the pool: the median over stretches, because another process
- * that takes the core for a moment is not what is measured. The first half only brings back what the
- * subject measured before has driven out, page tables above all.
+ * Cycles per packet of the first `n` of the pool: the median over stretches, because another
+ * process that takes the core for a moment is not what is measured. The first half only brings
+ * back what the subject measured before has driven out, page tables above all.
  */
 static double timed(struct bench_run *run, loop_fn loop, uint32_t n)
 {
