@@ -55,8 +55,8 @@ def test_no_expectation_without_a_site() -> None:
     assert {p.stem for p in CASES.glob("*.txt")} == {p.stem for p in SITES}
 
 
-# Failing input too large for a file of the corpus (tests/front/test_limits.py), flows on the command
-# line (tests/explain/test_flow.py), and plans that no site leads to (tests/nic/test_proof.py).
+# Failing input too large for a file of the corpus (tests/front/test_limits.py), flows of the
+# command line (tests/explain/test_flow.py), plans that no site leads to (tests/nic/test_proof.py).
 ELSEWHERE = {"TVS0003", "TVS0016", "TVS0405", "TVS0406", "TVS0407"}
 
 
