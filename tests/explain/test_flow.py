@@ -98,7 +98,11 @@ def test_clusters_in_the_order_of_preference() -> None:
     [
         ("1.2.3.4:1 -> 203.0.113.20:81/tcp", Kind.NO_LISTENER, "listens on tcp 80, udp 7 only"),
         ("1.2.3.4:1 -> 203.0.113.10:80/udp", Kind.NO_LISTENER, "vip_no_listener"),
-        ("1.2.3.4 -> 203.0.113.10/icmp", Kind.ECHO, "answers it"),
+        (
+            "1.2.3.4 -> 203.0.113.10/icmp",
+            Kind.ECHO,
+            "answers it; an error about a session is handed",
+        ),
         ("10.0.0.1:80 -> 172.16.1.5:2000/tcp", Kind.LOCAL_IP, "of tvs-a2, worker 0"),
         ("10.0.0.1 -> 172.16.1.5/icmp", Kind.LOCAL_IP, "is answered"),
         ("10.0.0.1:80 -> 172.16.1.1:2000/tcp", Kind.LOCAL_IP, "lip_unknown"),

@@ -68,7 +68,10 @@ class Explainer:
             kind, summary = Kind.REQUEST, f"a request to service {service.name}"
         elif flow.protocol == "icmp":
             kind = Kind.ECHO
-            summary = f"an echo request to VIP {vip}: the worker that gets it answers it"
+            summary = (
+                f"to VIP {vip}: the worker that gets an echo request answers it; an error about a"
+                " session is handed to the session's worker"
+            )
         else:
             kind = Kind.NO_LISTENER
             ports = ", ".join(dict.fromkeys(f"{s.protocol.value} {s.port}" for s in services))
@@ -94,7 +97,7 @@ class Explainer:
         cluster, lip = found
         owner = cluster.nodes[lip.node]
         what = (
-            "an echo request is answered"
+            "an echo request is answered, an error about a session goes on to its client"
             if flow.protocol == "icmp"
             else "a packet from the session's server goes on to its client, any other is dropped"
             " and counted"
