@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,17 @@ from tests.nic.brute import plans, site_of
 from tvsc.checks.steering import rules_needed
 from tvsc.lower.nics import FACTS, profile
 from tvsc.model import Driver
-from tvsc.nic import FAMILIES, ICMP, TCP, UDP, FlowClass, LoadedNic, Refusal, load_nic
+from tvsc.nic import (
+    FAMILIES,
+    ICMP,
+    TCP,
+    UDP,
+    FlowClass,
+    LoadedNic,
+    Refusal,
+    load_nic,
+    rules_per_planned,
+)
 from tvsc.plan import RulePlan
 
 ADDRESS = 0xAC100010
@@ -32,6 +44,18 @@ def limits(driver: Driver, *rules: RulePlan) -> list[str]:
 
 def test_every_driver_with_rules_has_a_family() -> None:
     assert set(FAMILIES) == {d for d, (_, _, _, rules) in FACTS.items() if rules is not None}
+
+
+def test_families_are_what_the_host_does() -> None:
+    """Masks on a TAP, and which driver gets three rules for one."""
+    host = Path(__file__).parents[2] / "runtime" / "host"
+    groups = re.search(r"TVS_TAP_MAX_GROUPS = (\d+)", (host / "steering_tap.h").read_text())
+    assert groups and int(groups[1]) == FAMILIES[Driver.TAP].max_groups
+    source = (host / "steering_rte_flow.c").read_text()
+    tripled = re.findall(r"family == TVS_NIC_(\w+) && rule->proto == 0 \? (\d) : 1", source)
+    assert [(Driver(name.lower()), int(count)) for name, count in tripled] == [
+        (driver, rules_per_planned(driver)) for driver in FAMILIES if rules_per_planned(driver) > 1
+    ]
 
 
 @pytest.mark.parametrize("driver", FAMILIES)
