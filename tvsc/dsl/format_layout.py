@@ -197,8 +197,15 @@ def _plain(entry: Entry) -> bool:
     return (
         entry.braces is None
         and entry.shape is not Shape.OTHER
-        and len(entry.pieces) > 1
         and not any(p.comments for p in entry.pieces)
+        and (entry.shape is Shape.LET or _has_value(entry.pieces))
+    )
+
+
+def _has_value(pieces: Sequence[Piece]) -> bool:
+    """A word and something after it; what else may stand on a line means nothing."""
+    return (
+        len(pieces) > 1 and pieces[0].type == "NAME" and pieces[1].type not in ("COMMA", "OPERATOR")
     )
 
 
