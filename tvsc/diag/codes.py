@@ -53,6 +53,8 @@ BRACE_NOT_CLOSED = _code(13, "brace or parenthesis has no partner")
 BAD_LITERAL = _code(14, "value is written wrongly")
 LANGUAGE_VERSION = _code(15, "language version missing or unknown")
 FLOW_TEXT = _code(16, "flow is written wrongly")
+PYTHON_FAILED = _code(17, "Python site file failed")
+PYTHON_NO_SITE = _code(18, "Python site file builds no site")
 
 # Names, types and settings
 UNKNOWN_SETTING = _code(101, "unknown setting")

@@ -4,7 +4,7 @@
 
 runs the stages of the front in order and stops after the first with an error:
 
-    parse    (tvsc.dsl)     text       -> Program
+    parse    (tvsc.dsl)     text       -> Program      (tvsc.site: a Python file -> Program)
     decode   (here)         Program    -> Fields       loops unrolled, functions evaluated
     inherit  (here)         Fields     -> Fields       `like` and `defaults` merged
     build    (here)         Fields     -> Site         defaults explicit, references checked
@@ -48,7 +48,12 @@ def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
 
 
 def _stages(path: Path, sources: SourceMap, diagnostics: list[Diagnostic]) -> Site | None:
-    program = parse(path, sources, diagnostics.append)
+    if path.suffix == ".py":
+        from tvsc.site.load import parse_python
+
+        program = parse_python(path, sources, diagnostics.append)
+    else:
+        program = parse(path, sources, diagnostics.append)
     if program is None or has_errors(diagnostics):
         return None
     site = resolve(program, Loader(path, sources, diagnostics.append), diagnostics)
