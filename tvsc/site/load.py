@@ -103,12 +103,7 @@ class _Run:
         frames = list(self.frames(error.__traceback__))
         span = frames[-1][1] if frames else Span(0, 0, 0)
         if isinstance(error, ValidationError):
-            for problem in error.errors(include_url=False, include_context=False):
-                where = ".".join(str(part) for part in problem["loc"][:1])
-                what = f"`{error.title}`" + (f", `{where}`" if where else "")
-                message = f"{what}: {problem['msg'].lower()}"
-                at = self.argument(error.__traceback__, where) or span
-                self.report(Diagnostic(codes.WRONG_TYPE, message, at))
+            self.misfit(error, span)
             return
         try:
             text = str(error)
@@ -127,14 +122,21 @@ class _Run:
                 name = "the file" if code.co_name == "<module>" else f"`{code.co_name}`"
                 yield name, self.positions.span(instruction(code, last))
 
-    def argument(self, trace: TracebackType | None, name: str) -> Span | None:
-        """Where the call that failed gives this argument."""
+    def misfit(self, error: ValidationError, span: Span) -> None:
+        """A part was given what it cannot hold: at the argument, or the member of its list."""
+        trace = error.__traceback__
         ours = [t for t in _chain(trace) if is_users(t.tb_frame.f_code.co_filename, self.root)]
-        if not ours:
-            return None
-        place = instruction(ours[-1].tb_frame.f_code, ours[-1].tb_lasti)
-        found = self.positions.call(place)[1].get(name)
-        return None if found is None else found.value
+        place = instruction(ours[-1].tb_frame.f_code, ours[-1].tb_lasti) if ours else None
+        arguments = self.positions.call(place)[1]
+        for problem in error.errors(include_url=False, include_context=False):
+            field, index = str(problem["loc"][0]), (*problem["loc"], 0)[1]
+            at = arguments.get(field)
+            where = span if at is None else at.value
+            if at is not None and isinstance(index, int) and index < len(at.members):
+                where = at.members[index]
+            what = type(problem["input"]).__name__
+            message = f"`{field}` of `{error.title}` cannot hold a Python value of type `{what}`"
+            self.report(Diagnostic(codes.WRONG_TYPE, message, where))
 
 
 def _chain(trace: TracebackType | None) -> Iterator[TracebackType]:

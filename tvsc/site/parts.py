@@ -3,7 +3,8 @@
 A field is the setting of the same name, with `_` for `-`; docs/language.md has what each means, its
 limits and its default. A field that is None is not given. Values are written as in the language
 ("300ms", "10.20.0.0/16", "1M") or as plain Python: numbers, the types of `ipaddress`, `timedelta`.
-Nothing is checked here but Python types: the compiler checks a Python site like any other.
+Nothing is checked here but that parts hold parts of the right kind; the compiler checks values, as
+those of any other site.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ipaddress import (
 )
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 
 from tvsc.site.place import Place, here
 
@@ -49,15 +50,15 @@ Prefix = str | IPv4Network | IPv6Network | IPv4Address | IPv6Address
 Interface = str | IPv4Interface | IPv6Interface
 Duration = str | timedelta
 
-_Number = Annotated[int | str | None, Form("value")]
-_Address = Annotated[Address | None, Form("value")]
-_Interface = Annotated[Interface | None, Form("value")]
-_Duration = Annotated[Duration | None, Form("value")]
-_Value = Annotated[str | None, Form("value")]
-_Text = Annotated[str | None, Form("text")]
-_Word = Annotated[str | None, Form("word")]
-_Phrase = Annotated[str | None, Form("phrase")]
-_Name = Annotated[str | None, Form("name")]
+_Number = Annotated[SkipValidation[int | str | None], Form("value")]
+_Address = Annotated[SkipValidation[Address | None], Form("value")]
+_Interface = Annotated[SkipValidation[Interface | None], Form("value")]
+_Duration = Annotated[SkipValidation[Duration | None], Form("value")]
+_Value = Annotated[SkipValidation[str | None], Form("value")]
+_Text = Annotated[SkipValidation[str | None], Form("text")]
+_Word = Annotated[SkipValidation[str | None], Form("word")]
+_Phrase = Annotated[SkipValidation[str | None], Form("phrase")]
+_Name = Annotated[SkipValidation[str | None], Form("name")]
 
 
 class Part(BaseModel):
@@ -105,7 +106,7 @@ class Port(Part):
     name: _Name = None
     pci: _Value = None
     vdev: _Text = None
-    nic: Annotated[str | Nic | None, Form("text")] = None
+    nic: Annotated[SkipValidation[str | Nic | None], Form("text")] = None
     socket: _Number = None
     address: _Interface = None
     gateway: _Address = None
@@ -113,7 +114,7 @@ class Port(Part):
     address6: _Interface = None
     gateway6: _Address = None
     mtu: _Number = None
-    promiscuous: Annotated[bool | None, Form("word")] = None
+    promiscuous: Annotated[SkipValidation[bool | None], Form("word")] = None
     vlan: _Number = None
 
 
@@ -135,9 +136,9 @@ class LocalIps(Part):
     """The local IPs of a cluster; `long` is the length of a node's part, `workers` for each."""
 
     kind = "local-ips"
-    short: Annotated[Prefix | None, Form("value")] = None
-    long: Annotated[int | str | None, Form("value", after=("per", "node"))] = None
-    workers: Annotated[int | str | None, Form("value", after=("each",))] = None
+    short: Annotated[SkipValidation[Prefix | None], Form("value")] = None
+    long: Annotated[SkipValidation[int | str | None], Form("value", after=("per", "node"))] = None
+    workers: Annotated[SkipValidation[int | str | None], Form("value", after=("each",))] = None
 
 
 class Sync(Part):
@@ -152,7 +153,7 @@ class Fabric(Part):
     """A BGP neighbour of every node: the upstream switch. `bfd` is like "300ms x 3"."""
 
     kind = "fabric"
-    address: Annotated[Address | None, Form("name")] = None
+    address: Annotated[SkipValidation[Address | None], Form("name")] = None
     asn: _Number = None
     hold: _Duration = None
     bfd: _Phrase = None
@@ -168,7 +169,9 @@ class Cluster(Part):
     role: _Phrase = None
     workers: _Number = None
     steering: _Word = None
-    sessions: Annotated[int | str | None, Form("value", after=("per", "worker"))] = None
+    sessions: Annotated[
+        SkipValidation[int | str | None], Form("value", after=("per", "worker"))
+    ] = None
     idle: _Word = None
     cpu: _Word = None
     local_ips: Annotated[LocalIps | None, Form("block")] = None
@@ -183,9 +186,9 @@ class Server(Part):
     """A real server: `Server(address="10.20.1.1:8080")`, or address and port apart."""
 
     kind = "server"
-    address: Address | None = None
-    port: int | None = None
-    weight: int | str | None = None
+    address: SkipValidation[Address | None] = None
+    port: SkipValidation[int | None] = None
+    weight: SkipValidation[int | str | None] = None
     drain: bool = False
 
 
@@ -193,9 +196,9 @@ class Check(Part):
     """A health check; `type` is "http", "tcp" or "none"."""
 
     kind = "check"
-    type: Annotated[str | None, Form("name")] = None
+    type: Annotated[SkipValidation[str | None], Form("name")] = None
     path: _Text = None
-    expect: Annotated[int | str | Sequence[int | str] | None, Form("value")] = None
+    expect: Annotated[SkipValidation[int | str | Sequence[int | str] | None], Form("value")] = None
     host: _Text = None
     port: _Number = None
     every: _Duration = None
@@ -216,16 +219,18 @@ class Pool(Part):
     servers: Annotated[Sequence[Server | str], Form("value", keyword="server", each=True)] = Field(
         default_factory=list
     )
-    servers_from: Annotated[str | None, Form("text", keyword="servers", before=("from",))] = None
+    servers_from: Annotated[
+        SkipValidation[str | None], Form("text", keyword="servers", before=("from",))
+    ] = None
 
 
 class Listen(Part):
     """What the VIPs of a service listen on, and the pool that serves it."""
 
     kind = "listen"
-    protocol: str | None = None
-    port: int | str | None = None
-    pool: str | Pool | None = None
+    protocol: SkipValidation[str | None] = None
+    port: SkipValidation[int | str | None] = None
+    pool: SkipValidation[str | Pool | None] = None
 
 
 class Timeouts(Part):
@@ -245,10 +250,14 @@ class Limits(Part):
     kind = "limits"
     connections: _Number = None
     new_per_source: _Value = None
-    allow: Annotated[Prefix | Sequence[Prefix] | None, Form("value")] = None
-    allow_from: Annotated[str | None, Form("text", keyword="allow", before=("from",))] = None
-    deny: Annotated[Prefix | Sequence[Prefix] | None, Form("value")] = None
-    deny_from: Annotated[str | None, Form("text", keyword="deny", before=("from",))] = None
+    allow: Annotated[SkipValidation[Prefix | Sequence[Prefix] | None], Form("value")] = None
+    allow_from: Annotated[
+        SkipValidation[str | None], Form("text", keyword="allow", before=("from",))
+    ] = None
+    deny: Annotated[SkipValidation[Prefix | Sequence[Prefix] | None], Form("value")] = None
+    deny_from: Annotated[
+        SkipValidation[str | None], Form("text", keyword="deny", before=("from",))
+    ] = None
 
 
 class Load(Part):
@@ -267,17 +276,17 @@ class Service(Part):
     kind = "service"
     name: _Name = None
     like: _Name = None
-    vip: Annotated[Address | Sequence[Address] | None, Form("value")] = None
-    listen: Annotated[
-        str | Listen | Sequence[str | Listen] | None, Form("phrase", each=True)
-    ] = None
+    vip: Annotated[SkipValidation[Address | Sequence[Address] | None], Form("value")] = None
+    listen: Annotated[str | Listen | Sequence[str | Listen] | None, Form("phrase", each=True)] = (
+        None
+    )
     mode: _Word = None
     client_address: _Word = None
     timeouts: Annotated[Timeouts | None, Form("block")] = None
     limits: Annotated[Limits | None, Form("block")] = None
     load: Annotated[Load | None, Form("block")] = None
     min_up: _Number = None
-    sorry: Annotated[str | Pool | None, Form("text")] = None
+    sorry: Annotated[SkipValidation[str | Pool | None], Form("text")] = None
 
 
 class Defaults(Part):

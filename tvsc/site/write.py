@@ -69,14 +69,14 @@ class _Writer:
     def site(self, site: Site) -> Iterable[Statement]:
         start = Span(0, 0, 0)
         yield Line((Name("language", start), Value(1, start)), None)
-        yield self.part(site, named=True)
+        yield self.part(site)
         if site.defaults is not None:
             yield self.part(site.defaults)
         for parts in (site.nics, site.clusters, site.pools, site.services):
             for part in parts:
                 yield self.part(part)
 
-    def part(self, part: Part, named: bool = True, keyword: str | None = None) -> Line:
+    def part(self, part: Part, keyword: str | None = None) -> Line:
         """A block: the keyword, what its header has, and a statement for each field."""
         head, arguments = self.positions.call(part.place)
         items: list[Expr] = [Name(keyword or part.kind, head)]
@@ -103,8 +103,8 @@ class _Writer:
         if part.kind == "fabric":
             return [self.value(value, at.value)]
         if part.kind == "check":
-            return [Name(str(value), at.value)]
-        text = Text((str(value),), at.value)
+            return [self.word(value, at.value)]
+        text = self.text(value, at.value)
         return [Name("like", at.name), text] if field == "like" else [text]
 
     def setting(
@@ -113,9 +113,10 @@ class _Writer:
         several = isinstance(value, Sequence) and not isinstance(value, str)
         if form.each:
             members = value if isinstance(value, Sequence) and several else (value,)
-            spans = at.members if len(at.members) == len(members) else (at.value,) * len(members)
-            for member, span in zip(members, spans, strict=True):
-                yield self.one(kind, keyword, form, member, Argument(at.name, span, ()))
+            known = len(at.members) == len(members)
+            for index, member in enumerate(members):
+                name, span = (at.members[index],) * 2 if known else at[:2]
+                yield self.one(kind, keyword, form, member, Argument(name, span, ()))
         elif not several or value:
             yield self.one(kind, keyword, form, value, at)
 
@@ -132,10 +133,9 @@ class _Writer:
         elif form.kind == "phrase":
             items = self.phrase(kind, value, at.value)
         elif form.kind == "word":
-            items = [Name(_word(value), at.value)]
+            items = [self.word(value, at.value)]
         elif form.kind == "text":
-            value = value.name if isinstance(value, Pool | Nic) else value
-            items = [Text((str(value),), at.value)]
+            items = [self.text(value, at.value)]
         else:
             if keyword == "long" and isinstance(value, int):
                 value = f"/{value}"
@@ -152,7 +152,7 @@ class _Writer:
             at = spans.get("address", head)
             address = self.value(server.address, at)
             if server.port is not None:
-                port = Value(server.port, spans.get("port", head))
+                port = self.value(server.port, spans.get("port", head))
                 address = Binary(":", address, port, at.to(port.span))
             items.append(address)
         if server.weight is not None:
@@ -165,15 +165,14 @@ class _Writer:
     def listen(self, listen: Listen) -> Line:
         head, arguments = self.positions.call(listen.place)
         spans = {name: argument.value for name, argument in arguments.items()}
-        pool = listen.pool.name if isinstance(listen.pool, Pool) else listen.pool
         items: list[Expr] = [Name("listen", head)]
         if listen.protocol is not None:
-            items.append(Name(listen.protocol, spans.get("protocol", head)))
+            items.append(self.word(listen.protocol, spans.get("protocol", head)))
         if listen.port is not None:
             items.append(self.value(listen.port, spans.get("port", head)))
-        if pool is not None:
+        if listen.pool is not None:
             at = spans.get("pool", head)
-            items += [Arrow(at), Text((pool,), at)]
+            items += [Arrow(at), self.text(listen.pool, at)]
         return self.with_extra(listen, items, arguments)
 
     def secret(self, secret: Secret) -> list[Expr]:
@@ -183,7 +182,7 @@ class _Writer:
             value = getattr(secret, field)
             if value is not None:
                 at = arguments.get(field, Argument(head, head, ()))
-                items += [Name(field, at.name), Text((str(value),), at.value)]
+                items += [Name(field, at.name), self.text(value, at.value)]
         self.extra(secret, arguments)
         return items
 
@@ -202,7 +201,9 @@ class _Writer:
 
     def phrase(self, kind: str, value: object, span: Span) -> list[Expr]:
         """Several items in one text, which must not begin another setting."""
-        items = self.parse(str(value), span)
+        if not isinstance(value, str):
+            return [self.value(value, span)]
+        items = self.parse(value, span)
         for index, item in enumerate(items):
             starts = isinstance(item, Name) and item.text in KINDS[kind].settings
             if starts and not (index and isinstance(items[index - 1], Arrow)):
@@ -210,6 +211,18 @@ class _Writer:
                 self.report(Diagnostic(codes.EXTRA_VALUE, message, span))
                 break
         return items
+
+    def text(self, value: object, span: Span) -> Expr:
+        """A quoted text; a part stands for its name."""
+        if isinstance(value, Pool | Nic):
+            value = value.name
+        return Text((value,), span) if isinstance(value, str) else self.value(value, span)
+
+    def word(self, value: object, span: Span) -> Expr:
+        """A bare word."""
+        if isinstance(value, bool):
+            return Name("yes" if value else "no", span)
+        return Name(value, span) if isinstance(value, str) else self.value(value, span)
 
     def value(self, value: object, span: Span, members: tuple[Span, ...] = ()) -> Expr:
         """One expression: a text in the language, or a Python value."""
@@ -287,14 +300,10 @@ def _at(item: Expr, span: Span) -> Expr:
 
 def _flat(found: list[Expr]) -> tuple[Expr, ...]:
     """A list of lists is one list, as in `a, b, c`."""
-    return tuple(m for item in found for m in (item.members if isinstance(item, Several) else [item]))
+    return tuple(
+        m for item in found for m in (item.members if isinstance(item, Several) else [item])
+    )
 
 
 def _dashed(field: str) -> str:
     return field.replace("_", "-")
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

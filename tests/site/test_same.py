@@ -1,0 +1,63 @@
+"""A Python site is the same site: model, plan and every generated text, but for the origins."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tvsc.codegen import render_node
+from tvsc.diag import render_text
+from tvsc.lower import load_site
+from tvsc.model import Site
+from tvsc.plan import NodePlan, PlanOptions, plan_site
+
+ROOT = Path(__file__).parents[2]
+TEXT = ROOT / "examples" / "laptop" / "site.tvs"
+PYTHON = Path(__file__).parent / "laptop" / "site.py"
+
+
+def loaded(path: Path) -> tuple[Site, tuple[NodePlan, ...]]:
+    site, diagnostics, sources = load_site(path)
+    assert site is not None, render_text(diagnostics, sources)
+    assert diagnostics == []
+    return site, plan_site(site, sources, PlanOptions(base="same"), None).nodes
+
+
+def without_origins(text: str, generation: str) -> str:
+    """Neither the origins, nor what follows from them: a generation's name covers the plan with
+    its origins, and a comment is broken into lines after them.
+    """
+    text = re.sub(r"\bsite\.(tvs|py)(:\d+)?", "ORIGIN", text.replace(generation, "GENERATION"))
+    return re.sub(r"\s+(\* )?", " ", text)
+
+
+def test_model() -> None:
+    assert loaded(PYTHON)[0] == loaded(TEXT)[0]
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_plan_and_texts(index: int) -> None:
+    plans = [loaded(path)[1][index] for path in (PYTHON, TEXT)]
+    ours, theirs = (
+        {
+            name: without_origins(text, plan.generation)
+            for name, text in render_node(plan).items()
+            if name == "plan.json" or "site.tvs" not in text or plan is plans[1]
+        }
+        for plan in plans
+    )
+    assert "plan.json" in ours
+    assert ours == theirs
+
+
+def test_origins_name_the_python_file() -> None:
+    texts = render_node(loaded(PYTHON)[1][0])
+    lines = PYTHON.read_text().splitlines()
+    origins = {int(n) for text in texts.values() for n in re.findall(r"site\.py:(\d+)", text)}
+    assert origins
+    assert any('name="web"' in lines[n - 1] for n in origins)
+
+
+def test_again_is_the_same() -> None:
+    """A second run in one process starts afresh."""
+    assert loaded(PYTHON) == loaded(PYTHON)
