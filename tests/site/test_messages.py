@@ -57,8 +57,8 @@ def test_module_beside_the_site(tmp_path: Path) -> None:
     """A helper's parts are shown in the helper; it is read afresh in each run."""
     site = f'{HEAD}from parts import pool\nsite = Site(name="s", asn=1, seed="s", pools=[pool()])\n'
     bad = f'{HEAD}def pool():\n    return Pool(name="web", schedule="rrr")\n'
-    assert "--> parts.py:3:39" in messages(tmp_path, site=site, parts=bad)
-    assert "--> parts.py:4:39" in messages(tmp_path, site=site, parts=f"\n{bad}")
+    assert "--> parts.py:3:38" in messages(tmp_path, site=site, parts=bad)
+    assert "--> parts.py:4:38" in messages(tmp_path, site=site, parts=f"\n{bad}")
     assert "parts" not in sys.modules
 
 

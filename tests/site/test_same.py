@@ -39,11 +39,7 @@ def test_model() -> None:
 def test_plan_and_texts(index: int) -> None:
     plans = [loaded(path)[1][index] for path in (PYTHON, TEXT)]
     ours, theirs = (
-        {
-            name: without_origins(text, plan.generation)
-            for name, text in render_node(plan).items()
-            if name == "plan.json" or "site.tvs" not in text or plan is plans[1]
-        }
+        {name: without_origins(text, plan.generation) for name, text in render_node(plan).items()}
         for plan in plans
     )
     assert "plan.json" in ours
@@ -61,3 +57,25 @@ def test_origins_name_the_python_file() -> None:
 def test_again_is_the_same() -> None:
     """A second run in one process starts afresh."""
     assert loaded(PYTHON) == loaded(PYTHON)
+
+
+def test_generated_example() -> None:
+    path = ROOT / "examples" / "generated" / "site.py"
+    site, diagnostics, _ = load_site(path)
+    assert diagnostics == []
+    assert site is not None
+    assert len(site.services) == 500
+    code = [line for line in path.read_text().splitlines() if line.strip()]
+    assert len(code) <= 20
+
+
+def test_modules_are_inputs(tmp_path: Path) -> None:
+    """The files that a site imports from beside it are among its sources."""
+    (tmp_path / "facts.py").write_text("ASN = 64512\n")
+    small = (ROOT / "examples" / "generated" / "site.py").read_text()
+    small = small.replace("asn=64512", "asn=facts.ASN").replace("LINK,", "import facts\nLINK,", 1)
+    (tmp_path / "site.py").write_text(small.replace("range(500)", "range(2)"))
+    site, diagnostics, sources = load_site(tmp_path / "site.py")
+    assert diagnostics == []
+    assert site is not None
+    assert [source.name for source in sources.files] == ["site.py", "facts.py"]

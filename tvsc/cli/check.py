@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    site: Annotated[Path, typer.Argument(help="The site file (.tvs).")],
+    site: Annotated[Path, typer.Argument(help="The site file (.tvs or .py).")],
     format_: Annotated[
         Format,
         typer.Option(

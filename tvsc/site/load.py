@@ -63,7 +63,7 @@ class _Run:
         module = ModuleType(MODULE)
         module.__file__ = code.co_filename
         try:
-            with _surroundings(self.root, module), redirect_stdout(sys.stderr):
+            with _surroundings(self.root, module) as imported, redirect_stdout(sys.stderr):
                 exec(code, module.__dict__)
         except KeyboardInterrupt:
             raise
@@ -73,6 +73,8 @@ class _Run:
         except BaseException as error:
             self.failed(error)
             return None
+        for file in sorted(imported):
+            self.positions.module(file)
         site = getattr(module, "site", None)
         if isinstance(site, Site):
             return site
@@ -146,15 +148,18 @@ def _chain(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 
 @contextmanager
-def _surroundings(root: str, module: ModuleType) -> Iterator[None]:
-    """As if Python had been started with the file; afterwards all is as it was."""
+def _surroundings(root: str, module: ModuleType) -> Iterator[set[str]]:
+    """As if Python had been started with the file; afterwards all is as it was. Gives the files of
+    the user's own modules that were imported.
+    """
+    imported: set[str] = set()
     before = set_root(root)
     known = set(sys.modules)
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, root.rstrip(os.sep) or os.sep)
     sys.modules[MODULE] = module
     try:
-        yield
+        yield imported
     finally:
         set_root(before)
         sys.dont_write_bytecode = written
@@ -163,4 +168,5 @@ def _surroundings(root: str, module: ModuleType) -> Iterator[None]:
         for name in set(sys.modules) - known:
             file = getattr(sys.modules[name], "__file__", None) or ""
             if name == MODULE or is_users(file, root):
+                imported |= {file} - {module.__file__}
                 del sys.modules[name]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pydantic
 
@@ -23,6 +23,7 @@ _OURS = tuple(
     os.path.dirname(os.path.abspath(file)) + os.sep  # noqa: PTH100, PTH120 - as the interpreter
     for file in (pydantic.__file__, os.path.dirname(__file__))  # noqa: PTH120
 )
+_Positions = tuple[int | None, int | None, int | None, int | None]
 
 
 class Place(NamedTuple):
@@ -45,14 +46,16 @@ def is_users(path: str, root: str) -> bool:
 
 
 class _Root:
-    """The directory of the site that is being loaded, with a separator at its end."""
+    """The site that is being loaded: its directory, with a separator at its end, and its code."""
 
     path = ""
+    positions: ClassVar[dict[int, tuple[CodeType, list[_Positions]]]] = {}
 
 
 def set_root(path: str) -> str:
     """Parts built from now on belong to the site in this directory; returns the one before."""
     before, _Root.path = _Root.path, path
+    _Root.positions.clear()
     return before
 
 
@@ -64,13 +67,16 @@ def here() -> Place | None:
     return None if frame is None else instruction(frame.f_code, frame.f_lasti)
 
 
-@lru_cache(maxsize=65536)
 def instruction(code: CodeType, offset: int) -> Place:
     """The source region of one instruction."""
-    positions = list(code.co_positions())
+    # By identity: code objects of equal code in different files are equal.
+    known = _Root.positions.get(id(code))
+    if known is None:
+        known = _Root.positions[id(code)] = (code, list(code.co_positions()))
     first = code.co_firstlineno
+    at = offset // 2
     line, end_line, column, end_column = (
-        positions[offset // 2] if 0 <= offset // 2 < len(positions) else (first,) * 2 + (0,) * 2
+        known[1][at] if 0 <= at < len(known[1]) else (first, first, 0, 0)
     )
     line = line or first
     return Place(code.co_filename, line, column or 0, end_line or line, end_column or 0)
