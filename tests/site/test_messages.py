@@ -122,3 +122,19 @@ def test_command(tmp_path: Path) -> None:
     assert done.stdout.startswith("{")
     assert "TVS0017" in done.stdout
     assert done.stderr == "noise\n"
+
+
+def test_surroundings_are_restored(tmp_path: Path) -> None:
+    before = (Path.cwd(), sys.path.copy(), sys.dont_write_bytecode)
+    messages(tmp_path, site="import os, parts\nos.chdir('/')\n", parts="")
+    assert (Path.cwd(), sys.path, sys.dont_write_bytecode) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.py", "site.py"]
+
+
+def test_formatter_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "site.py"
+    path.write_text("x = 1\n")
+    command = [sys.executable, "-m", "tvsc.cli.main", "fmt", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Python files have formatters" in done.stderr

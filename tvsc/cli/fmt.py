@@ -42,6 +42,8 @@ def fmt(
 
     if FROM_STDIN in files and len(files) > 1:
         raise typer.BadParameter("`-` stands alone", param_hint="FILE...")
+    if any(path.suffix == ".py" for path in files):
+        raise typer.BadParameter("Python files have formatters of their own", param_hint="FILE...")
     changed = wrong = 0
     for path in files:
         if path == FROM_STDIN:

@@ -155,6 +155,7 @@ def _surroundings(root: str, module: ModuleType) -> Iterator[set[str]]:
     imported: set[str] = set()
     before = set_root(root)
     known = set(sys.modules)
+    directory = Path.cwd()
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, root.rstrip(os.sep) or os.sep)
     sys.modules[MODULE] = module
@@ -162,6 +163,7 @@ def _surroundings(root: str, module: ModuleType) -> Iterator[set[str]]:
         yield imported
     finally:
         set_root(before)
+        os.chdir(directory)
         sys.dont_write_bytecode = written
         if root.rstrip(os.sep) in sys.path:
             sys.path.remove(root.rstrip(os.sep))

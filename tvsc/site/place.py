@@ -17,11 +17,12 @@ from typing import ClassVar, NamedTuple
 
 import pydantic
 
+import tvsc
 from tvsc.source import SourceMap, Span
 
 _OURS = tuple(
     os.path.dirname(os.path.abspath(file)) + os.sep  # noqa: PTH100, PTH120 - as the interpreter
-    for file in (pydantic.__file__, os.path.dirname(__file__))  # noqa: PTH120
+    for file in (tvsc.__file__, pydantic.__file__)
 )
 _Positions = tuple[int | None, int | None, int | None, int | None]
 
