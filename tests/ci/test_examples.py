@@ -104,6 +104,7 @@ def run(step: Step, variables: dict[str, str], cwd: Path) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SITES)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_commands(example: str, kind: str, tmp_path: Path) -> None:

@@ -179,12 +179,9 @@ def test_the_same_bytes_from_another_directory(good: tuple[Path, Path], tmp_path
 def test_unchanged_rebuilds_nothing(made: tuple[Path, Path]) -> None:
     site, out = made
     before = looks(out)
-    started = time.monotonic()
     report = compiled(site, out, CC="gcc")
-    took_s = time.monotonic() - started
     assert report["unchanged"] is True
     assert looks(out) == before
-    assert took_s < 5  # under a second on an idle machine
 
 
 def test_a_change_reaches_the_output(made: tuple[Path, Path]) -> None:
@@ -364,9 +361,7 @@ def test_bundles(made: tuple[Path, Path], tmp_path: Path) -> None:
     report = compiled(site, out, "--bundle")
     assert report["unchanged"] is False
     assert compiled(site, out, "--bundle")["unchanged"] is True
-    started = time.monotonic()
     compiled(site, tmp_path / "again", "--bundle")
-    assert time.monotonic() - started < 60
     assert contents(tmp_path / "again") == contents(out)
 
     rows = report["nodes"]

@@ -1,13 +1,17 @@
 """`tvsc fmt`: what it writes, what it leaves alone, and what it answers."""
 
+import io
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from tvsc.cli.main import main
 from tvsc.dsl import format as formatter
 from tvsc.dsl import format_file
 from tvsc.dsl.format import FormatError, format_text
@@ -24,9 +28,31 @@ UGLY = "pool web {\n  server 10.0.0.1:80   # first\n\n\n}"
 NICE = f"pool web {{\n{'    server 10.0.0.1:80':<35}# first\n}}\n"
 
 
-def fmt(*args: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tvsc.cli.main", "fmt", *map(str, args)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+class Ended(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Fmt = Callable[..., Ended]
+
+
+@pytest.fixture
+def fmt(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Fmt:
+    """`tvsc fmt`, in this process: it is quicker."""
+
+    def run(*args: str | Path, stdin: str = "") -> Ended:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            with pytest.raises(SystemExit) as ended:
+                main(["fmt", *map(str, args)])
+        output = capsysbinary.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, output.out.decode(), output.err.decode())
+
+    return run
 
 
 @pytest.fixture
@@ -36,7 +62,7 @@ def ugly(tmp_path: Path) -> Path:
     return path
 
 
-def test_in_place(ugly: Path) -> None:
+def test_in_place(fmt: Fmt, ugly: Path) -> None:
     ugly.chmod(0o640)
     result = fmt(ugly)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", f"{ugly}: formatted\n")
@@ -49,7 +75,7 @@ def test_in_place(ugly: Path) -> None:
     assert ugly.stat().st_ino == before
 
 
-def test_check(ugly: Path) -> None:
+def test_check(fmt: Fmt, ugly: Path) -> None:
     result = fmt("--check", LAPTOP, ugly)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"{ugly}: would change\n"
@@ -57,7 +83,7 @@ def test_check(ugly: Path) -> None:
     assert fmt("--check", LAPTOP).returncode == 0
 
 
-def test_diff(ugly: Path) -> None:
+def test_diff(fmt: Fmt, ugly: Path) -> None:
     """The difference is a patch that other tools can apply, with or without a final newline."""
     result = fmt("--diff", ugly)
     assert result.returncode == 0
@@ -69,13 +95,13 @@ def test_diff(ugly: Path) -> None:
     assert fmt("--diff", "--check", ugly).stdout == ""
 
 
-def test_diff_and_check(ugly: Path) -> None:
+def test_diff_and_check(fmt: Fmt, ugly: Path) -> None:
     result = fmt("--diff", "--check", ugly)
     assert result.returncode == 1
     assert result.stdout.startswith(f"--- {ugly}\n+++ {ugly}\n@@ ")
 
 
-def test_stdin() -> None:
+def test_stdin(fmt: Fmt) -> None:
     result = fmt("-", stdin=UGLY)
     assert (result.returncode, result.stdout, result.stderr) == (0, NICE, "")
     result = fmt("-", stdin=LAPTOP.read_text())
@@ -87,7 +113,7 @@ def test_stdin() -> None:
 
 
 @pytest.mark.parametrize("text", ["pool p {", "pool p }\n", 'let x = "\n', "let x 1\n", "a ; b\n"])
-def test_errors_leave_the_file_alone(tmp_path: Path, ugly: Path, text: str) -> None:
+def test_errors_leave_the_file_alone(fmt: Fmt, tmp_path: Path, ugly: Path, text: str) -> None:
     """One file's errors do not keep the others from being formatted."""
     path = tmp_path / "bad.tvs"
     path.write_text(text)
@@ -103,7 +129,7 @@ def test_errors_leave_the_file_alone(tmp_path: Path, ugly: Path, text: str) -> N
     assert "error[TVS00" in result.stderr
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_none(fmt: Fmt, tmp_path: Path) -> None:
     latin = tmp_path / "latin.tvs"
     latin.write_bytes(b"# caf\xe9\n")
     result = fmt(tmp_path / "none.tvs", tmp_path, latin)
@@ -115,7 +141,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert fmt().returncode == 2
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_bytes_that_are_no_text(fmt: Fmt, tmp_path: Path) -> None:
     """A byte-order mark and carriage returns go; the text is UTF-8 whatever the locale."""
     path = tmp_path / "site.tvs"
     path.write_bytes(b'\xef\xbb\xbf# caf\xc3\xa9\r\nsite "s" {\r\n  asn 1\r\n}\r\n')
@@ -136,7 +162,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert b"line 2 has the byte 0xff" in result.stderr
 
 
-def test_symbolic_link_stays_one(tmp_path: Path, ugly: Path) -> None:
+def test_symbolic_link_stays_one(fmt: Fmt, tmp_path: Path, ugly: Path) -> None:
     link = tmp_path / "link.tvs"
     link.symlink_to(ugly.name)
     assert fmt(link).returncode == 0
@@ -152,7 +178,7 @@ def test_file_changed_meanwhile(tmp_path: Path, ugly: Path) -> None:
     assert list(tmp_path.iterdir()) == [ugly]
 
 
-def test_errors_of_meaning_do_not_matter(tmp_path: Path) -> None:
+def test_errors_of_meaning_do_not_matter(fmt: Fmt, tmp_path: Path) -> None:
     path = tmp_path / "site.tvs"
     path.write_text('language 1\ninclude "none/*.tvs"\npool p { nonsense 5   }\n')
     assert fmt(path).returncode == 0

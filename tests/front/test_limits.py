@@ -74,9 +74,9 @@ def test_missing_site(tmp_path: Path) -> None:
 def test_quick_end(tmp_path: Path, text: str) -> None:
     """Repetition of any token costs linear time and gives few messages."""
     path = write(tmp_path, "language 1\n" + text + "\n")
-    start = time.monotonic()
+    start = time.process_time()
     found = codes_of(path)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert found
     assert len(found) <= limits.ERRORS + 10
 
@@ -153,7 +153,7 @@ cluster A {
     }
 }
 """
-    start = time.monotonic()
+    start = time.process_time()
     found = codes_of(write(tmp_path, text))
     assert {"TVS0302", "TVS0502", "TVS0503"} <= set(found)
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -130,7 +129,6 @@ def learned(control: Path) -> int:
 def test_bird_loses_the_routes_with_the_daemon(tmp_path: Path) -> None:
     with node(generation(tmp_path), tmp_path) as machine, bird(machine, tmp_path) as control:
         until("BIRD learns the routes", lambda: learned(control) == 3)
-        killed = time.monotonic()
         machine.process.kill()
-        until("BIRD has none of them", lambda: learned(control) == 0, 1)
-        assert time.monotonic() - killed < 1
+        # well before its next scan (every 5 s): the kernel told it
+        until("BIRD has none of them", lambda: learned(control) == 0, 4)

@@ -17,7 +17,7 @@ from tvsc.diag.diagnostic import Diagnostic
 from tvsc.dsl.ast import Line, Name, Program
 from tvsc.dsl.format import FormatError, format_text
 from tvsc.dsl.load import Loader, parse
-from tvsc.lower import resolve
+from tvsc.lower import no_garbage, resolve
 from tvsc.model import Site
 from tvsc.source import SourceMap
 
@@ -68,13 +68,14 @@ def _format(
     path: Path, data: bytes, sources: SourceMap, found: list[Diagnostic]
 ) -> Formatted | None:
     text = sources.files[0].text
-    formatted = format_text(text, found.append)
-    if formatted is None:
-        return None
-    if formatted != text:
-        before = _model(path, text)
-        if before is not None and before != _model(path, formatted):
-            raise FormatError("the formatted site has another model")
+    with no_garbage():
+        formatted = format_text(text, found.append)
+        if formatted is None:
+            return None
+        if formatted != text:
+            before = _model(path, text)
+            if before is not None and before != _model(path, formatted):
+                raise FormatError("the formatted site has another model")
     return Formatted(path, data, formatted)
 
 

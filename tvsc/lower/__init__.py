@@ -32,7 +32,7 @@ from tvsc.source import SourceMap, Span
 
 LANGUAGE = 1
 
-__all__ = ["LANGUAGE", "load_site", "resolve"]
+__all__ = ["LANGUAGE", "load_site", "no_garbage", "resolve"]
 
 
 def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
@@ -42,7 +42,7 @@ def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
     """
     sources = SourceMap()
     diagnostics: list[Diagnostic] = []
-    with _no_garbage():
+    with no_garbage():
         site = _stages(path, sources, diagnostics)
     return site, in_source_order(diagnostics), sources
 
@@ -66,7 +66,7 @@ def _stages(path: Path, sources: SourceMap, diagnostics: list[Diagnostic]) -> Si
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
+def no_garbage() -> Iterator[None]:
     """No cyclic garbage arises while a site is read, and looking for it takes a quarter of the
     time.
     """
