@@ -19,11 +19,10 @@
 
 #include "tvs/core.h"
 
-enum { MAX_BYTES = 1 << 28 };
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3; needed where vm.memfd_noexec is set */
-#endif
+enum {
+    MAX_BYTES = 1 << 28,
+    MEMFD_EXEC = 0x0010, /* MFD_EXEC of Linux 6.3: needed where vm.memfd_noexec is set */
+};
 
 static int __attribute__((format(printf, 4, 5)))
 refuse(int error, char *why, size_t why_bytes, const char *format, ...)
@@ -63,7 +62,7 @@ static int copy(int to, int from, size_t bytes)
 
 static int memory_file(void)
 {
-    int fd = memfd_create("tvs-generation", MFD_CLOEXEC | MFD_EXEC);
+    int fd = memfd_create("tvs-generation", MFD_CLOEXEC | MEMFD_EXEC);
 
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("tvs-generation", MFD_CLOEXEC);
