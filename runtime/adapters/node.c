@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/node.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,31 +242,17 @@ struct tvs_node *tvs_node_make(const struct tvs_generation *generation,
 struct tvs_node *tvs_node_open(const char *path, const struct tvs_node_config *config, char *error,
                                size_t error_bytes)
 {
-    char *resolved = realpath(path, NULL); /* a bare name would be looked up among the libraries */
-    void *library;
     const struct tvs_generation *generation;
-    struct tvs_node *node = NULL;
+    struct tvs_library library = {0};
+    struct tvs_node *node;
 
-    if (!resolved) {
-        fail(error, error_bytes, strerror(errno));
+    if (tvs_library_open(&library, path, &generation, error, error_bytes) != 0)
         return NULL;
-    }
-    library = dlopen(resolved, RTLD_NOW | RTLD_LOCAL);
-    free(resolved);
-    if (!library) {
-        fail(error, error_bytes, dlerror());
-        return NULL;
-    }
-    generation = dlsym(library, TVS_GENERATION_SYMBOL);
-    if (!generation)
-        fail(error, error_bytes, "not a generation: it has no symbol " TVS_GENERATION_SYMBOL);
+    node = tvs_node_make(generation, config, error, error_bytes);
+    if (node == NULL)
+        tvs_library_close(&library);
     else
-        node = tvs_node_make(generation, config, error, error_bytes);
-    if (!node) {
-        dlclose(library);
-        return NULL;
-    }
-    node->library = library;
+        node->library = library;
     return node;
 }
 
@@ -299,8 +284,7 @@ void tvs_node_close(struct tvs_node *node)
     free(node->first_backend);
     free(node->class_of_service);
     free(node->service_id);
-    if (node->library)
-        dlclose(node->library);
+    tvs_library_close(&node->library);
     free(node);
 }
 

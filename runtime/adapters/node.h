@@ -44,7 +44,7 @@ struct tvs_node_packet {
 struct tvs_node {
     const struct tvs_generation *generation;
     struct tvs_node_config config;
-    void *library; /* of dlopen; NULL: linked in */
+    struct tvs_library library; /* all zero: linked in */
 
     uint32_t now_tick;
     uint16_t n_workers;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "generation.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,45 +23,20 @@ struct tvs_bound *tvs_generation_open(const char *path, char *why, size_t why_by
 {
     struct tvs_bound *bound = calloc(1, sizeof *bound);
     const struct tvs_generation *generation;
-    const char *reason;
+    char reason[512];
 
     if (bound == NULL || (bound->path = realpath(path, NULL)) == NULL) {
         say(why, why_bytes, "%s: %s", path, strerror(errno));
         free(bound);
         return NULL;
     }
-    bound->handle = dlopen(bound->path, RTLD_NOW | RTLD_LOCAL);
-    if (bound->handle == NULL) {
-        say(why, why_bytes, "%s", dlerror());
-        goto fail;
-    }
-    generation = dlsym(bound->handle, TVS_GENERATION_SYMBOL);
-    if (generation == NULL) {
-        say(why, why_bytes, "%s: has no `%s`: not a generation", path, TVS_GENERATION_SYMBOL);
-        goto fail;
-    }
-    /* of a foreign ABI nothing but its version can be read */
-    if (generation->abi_version != TVS_ABI_VERSION) {
-        say(why, why_bytes, "%s: refused: ABI version %u, this host speaks %u", path,
-            generation->abi_version, (unsigned)TVS_ABI_VERSION);
-        goto fail;
-    }
-    if (generation->record_schema != TVS_RECORD_SCHEMA) {
-        say(why, why_bytes, "%s: refused: record schema %016llx, this host has %016llx", path,
-            (unsigned long long)generation->record_schema, (unsigned long long)TVS_RECORD_SCHEMA);
-        goto fail;
-    }
-    reason = tvs_generation_refuse(generation);
-    if (reason != NULL) {
-        say(why, why_bytes, "%s: refused: %s", path, reason);
-        goto fail;
+    if (tvs_library_open(&bound->library, bound->path, &generation, reason, sizeof(reason)) != 0) {
+        say(why, why_bytes, "%s: %s", path, reason);
+        tvs_generation_close(bound);
+        return NULL;
     }
     bound->generation = generation;
     return bound;
-
-fail:
-    tvs_generation_close(bound);
-    return NULL;
 }
 
 void tvs_generation_close(struct tvs_bound *bound)
@@ -72,8 +46,7 @@ void tvs_generation_close(struct tvs_bound *bound)
     free((void *)(uintptr_t)bound->binding.class_of_service);
     free((void *)(uintptr_t)bound->binding.service_id);
     free((void *)(uintptr_t)bound->binding.pools);
-    if (bound->handle != NULL)
-        dlclose(bound->handle);
+    tvs_library_close(&bound->library);
     free(bound->path);
     free(bound);
 }

@@ -87,7 +87,7 @@ struct tvs_published {
 struct tvs_bound {
     const struct tvs_generation *generation;
     struct tvs_binding binding;
-    void *handle; /* dlopen's */
+    struct tvs_library library;
     char *path;
 };
 

@@ -105,6 +105,17 @@ def test_file_error_is_not_a_bug(
     assert run(["check"], capsys) == (EXIT_FAILED, "", "error: out/x: Permission denied\n")
 
 
+def test_names_do_not_reach_the_terminal_raw(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = run(["compile", "none.tvs", "-o", 'o\n"q\x1b[31m'], capsys)
+    assert (code, out) == (2, "")
+    assert "a control character" in err
+    assert "\x1b[31m" not in err
+    fake_command(monkeypatch, PermissionError(13, "Permission denied", "o\x1b[31m"))
+    assert run(["check"], capsys)[2] == "error: o\N{REPLACEMENT CHARACTER}[31m: Permission denied\n"
+
+
 def test_help_is_fast() -> None:
     """Asking for help imports none of the heavy libraries."""
     probe = (

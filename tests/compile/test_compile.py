@@ -35,7 +35,7 @@ cluster A {
     sessions 16k per worker
     idle     interrupt
     local-ips { short 172.16.0.0/23  long /24 per node  workers 4 each }
-    fabric 192.0.2.1 { asn 64500  hold 9s }
+    fabric 192.0.2.1 { asn 64500  hold 9s  password env "BGP_PASSWORD" }
     for n in 1..2 {
         node "lb{n}" {
             router-id host(10.255.0.0/24, n)

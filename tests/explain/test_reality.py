@@ -22,6 +22,7 @@ from tvsc.pipeline import Options, compile_site
 
 NODE = "tvs-a2"
 FLOWS = 600
+MARTIANS = ("0.0.0.0", "0.255.0.1", "127.0.0.1", "127.255.255.255", "224.0.0.1", "255.255.255.255")
 
 # a TAP with a rule for each address, no rules at all, an 82599 with rules for blocks
 CASES = [
@@ -72,9 +73,12 @@ def flows(example: str, seed: int) -> list[Flow]:
     for _ in range(FLOWS):
         destination, port, protocol = chance.choice(kinds)()
         ports = protocol != "icmp"
+        source = IPv4Address(chance.randrange(0x01000000, 0x7F000000))
+        if chance.random() < 0.2:
+            source = chance.choice([*map(IPv4Address, MARTIANS), destination])
         made.append(
             Flow(
-                IPv4Address(chance.randrange(0x01000000, 0x7F000000)),
+                source,
                 chance.randrange(1, 65536) if ports else 0,
                 destination,
                 port if ports else 0,
@@ -107,12 +111,18 @@ def on_node(found: FlowExplanation) -> tuple[Arrival, bool]:
     return part.loss.replies[0].arrivals[part.loss.survivors.index(NODE)], True
 
 
+def is_martian(flow: Flow) -> bool:
+    return str(flow.source) in MARTIANS or flow.source == flow.destination
+
+
 def becomes(kind: Kind, flow: Flow, of_peer: bool) -> tuple[str, str | None]:
     """Verdict and drop reason that the explanation stands for."""
     if of_peer:
         return "drop", "lip_of_peer"
     if kind is Kind.LOCAL_IP and flow.protocol != "icmp":
         return "drop", "reply_no_session"
+    if kind is Kind.MARTIAN or (kind is Kind.LOCAL_IP and is_martian(flow)):
+        return "drop", "martian_source"
     if kind is Kind.NO_LISTENER:
         return "drop", "vip_no_listener"
     return ("kernel" if kind in (Kind.OWN_ADDRESS, Kind.FOREIGN) else "tx"), None
@@ -133,7 +143,8 @@ def test_prediction(example: str, steering: Steering) -> None:
             if arrival.queue is not None:
                 assert line["rx_worker"] == arrival.queue, (flow, line)
             if arrival.worker is None:
-                assert (steering, found.kind) == (Steering.SOFTWARE, Kind.ECHO)
+                assert (steering, flow.protocol) == (Steering.SOFTWARE, "icmp")
+                assert found.kind in (Kind.ECHO, Kind.MARTIAN)
             elif not of_peer or arrival.queue is not None:
                 assert line["worker"] == arrival.worker, (flow, line)
         assert (line["verdict"], line.get("reason")) == becomes(found.kind, flow, of_peer), flow

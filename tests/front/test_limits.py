@@ -1,5 +1,6 @@
 """Inputs that are too large or too deep end with a message, quickly."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvsc.checks import capacity
-from tvsc.diag import Diagnostic
+from tvsc.diag import Diagnostic, render_text
 from tvsc.dsl import limits
 from tvsc.lower import load_site
 from tvsc.lower.settings_cluster import MAX_WORKERS
@@ -39,9 +40,26 @@ def test_site_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "TVS0003" in codes_of(path)
 
 
-def test_device_is_no_file(tmp_path: Path) -> None:
-    path = write(tmp_path, 'language 1\ninclude "/dev/zero"\n')
-    assert codes_of(path)[0] == "TVS0001"
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "pipe"])
+def test_device_is_no_file(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (write(tmp_path, f'language 1\ninclude "{name}"\n'), tmp_path / name):
+        _, (first, *_), _ = load_site(path)
+        assert first.code.id == "TVS0001"
+        assert first.message.endswith(f"{name}` cannot be read: is not a regular file")
+
+
+@pytest.mark.parametrize("text", ['include "more.tvs"', 'pool p { servers from "list.csv" }'])
+def test_link_to_a_file_of_no_site(tmp_path: Path, text: str) -> None:
+    """A link's name does not make a list of what lies behind it."""
+    (tmp_path / "secret").write_text("root:hunter2\n")
+    (tmp_path / "list.csv").symlink_to("secret")
+    (tmp_path / "more.tvs").symlink_to("list.csv")
+    base = Path(__file__).parents[1] / "diagnostics" / "cases" / "base"
+    path = write(tmp_path, f'language 1\ninclude "{base}/*.tvs"\n{text}\n')
+    _, diagnostics, sources = load_site(path)
+    assert "TVS0007" in [d.code.id for d in diagnostics]
+    assert "hunter2" not in render_text(diagnostics, sources)
 
 
 def test_missing_site(tmp_path: Path) -> None:

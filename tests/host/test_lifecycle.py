@@ -118,6 +118,23 @@ def test_a_reload_flips_every_worker(tmp_path: Path) -> None:
         )
 
 
+def test_a_path_is_loaded_anew(tmp_path: Path) -> None:
+    """What is under the loaded path now counts: another file, one written over, half a file."""
+    path = generation(tmp_path, ID='"first"')
+    second = generation(tmp_path, ID='"second"').read_bytes()
+    with node(path, tmp_path) as machine:
+        (tmp_path / "new.so").write_bytes(second)
+        (tmp_path / "new.so").rename(path)
+        machine.ask(f"reload {path}")
+        assert machine.ask("status")["generation"]["id"] == "second"
+        path.write_bytes(second[: len(second) // 2])
+        assert "cut short" in str(machine.ask(f"reload {path}"))
+        assert machine.ask("status")["generation"]["id"] == "second"
+        path.write_bytes(second.replace(b"second", b"third!"))
+        machine.ask(f"reload {path}")
+        assert machine.ask("status")["generation"]["id"] == "third!"
+
+
 @pytest.mark.parametrize(
     ("variant", "reason"),
     [

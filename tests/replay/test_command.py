@@ -62,6 +62,11 @@ def test_what_is_not_a_generation(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("text")
     done = command("--generation", str(tmp_path / "text.so"), "a", "b")
     assert done.returncode == 1 and b"text.so" in done.stderr
+    whole = runtime.fixture().read_bytes()
+    for part in (0, 40, 4096, len(whole) - 4096, len(whole) - 1):
+        (tmp_path / "part.so").write_bytes(whole[:part])
+        done = command("--generation", str(tmp_path / "part.so"), "a", "b")
+        assert done.returncode == 1 and b"part.so: " in done.stderr, done
     done = command("--generation", str(runtime.memory_library()), "a", "b")
     assert done.returncode == 1 and b"not a generation" in done.stderr
 

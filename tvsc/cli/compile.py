@@ -56,7 +56,7 @@ def compile_command(
 ) -> None:
     """Compile a site into one bundle per node.
 
-    Example: tvsc compile examples/two-clusters/site.tvs -o out
+    Example: tvsc compile examples/two-clusters/site.tvs -o out/two-clusters
     """
     from tvsc.build.failure import BuildError
     from tvsc.build.progress import Progress
@@ -68,6 +68,9 @@ def compile_command(
 
     machine = output_format is OutputFormat.JSON
     started = time.monotonic()
+    if not str(out).isprintable():
+        message = "a control character or a byte that is no UTF-8 is in the name: choose another"
+        raise typer.BadParameter(message, param_hint="--out")
     options = Options(
         site=site,
         out=out,

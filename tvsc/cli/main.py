@@ -142,8 +142,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         if _wants_traceback(args):
             traceback.print_exception(error)
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        from tvsc.diag.text import printable
+
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        typer.echo(printable(f"error: {where}{error.strerror or error}"), err=True)
         sys.exit(EXIT_FAILED)
     except Exception as error:
         text = _missing_module(error) if isinstance(error, ModuleNotFoundError) else None

@@ -13,3 +13,5 @@ INHERITED_SETTINGS = 2_000_000
 LIST_LINES = 2_000_000
 SYNTAX_ERRORS = 20
 ERRORS = 200
+SUFFIXES = (".tvs", ".csv", ".txt")
+"""How the names of files end that a site may name."""

@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,14 +45,24 @@ class Loader:
 
     def _text(self, path: str, span: Span | None) -> str | None:
         try:
-            if not Path(path).is_file():
-                what = "is a directory" if Path(path).is_dir() else "does not exist"
-                raise FileNotFoundError(what) if what[0] == "d" else IsADirectoryError(what)
-            size = Path(path).stat().st_size
+            status = Path(path).stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise OSError("is a directory")
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError("is not a regular file")
+            if span is not None and not _may_be_named(path):
+                self._not_ours(path, span)
+                return None
+            size = status.st_size
             if size > limits.FILE_CHARACTERS:
                 self._too_large(path, limits.FILE_CHARACTERS, "a file", span)
                 return None
             data = Path(path).read_bytes()
+        except FileNotFoundError:
+            self.report(
+                Diagnostic(codes.FILE_UNREADABLE, f"`{path}` cannot be read: does not exist", span)
+            )
+            return None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.report(
@@ -76,6 +87,18 @@ class Loader:
             )
             self.report(Diagnostic(codes.FILE_NOT_UTF8, message, span))
             return None
+
+    def _not_ours(self, path: str, span: Span) -> None:
+        *most, last = (f"`{suffix}`" for suffix in limits.SUFFIXES)
+        self.report(
+            Diagnostic(
+                codes.FILE_SUFFIX,
+                f"`{path}` is no file of a site: its name does not end in"
+                f" {', '.join(most)} or {last}",
+                span,
+                help="name it so; a link and the file behind it both need such a name",
+            )
+        )
 
     def _too_large(self, path: str, limit: int, what: str, span: Span | None) -> None:
         self.report(
@@ -106,6 +129,11 @@ class Loader:
         except (ValueError, OSError, NotImplementedError, IndexError):
             return []
         return sorted(os.path.relpath(p, here) for p in found)
+
+
+def _may_be_named(path: str) -> bool:
+    """Messages quote lines: a site must not make tvsc show files that belong to no site."""
+    return all(name.endswith(limits.SUFFIXES) for name in (path, os.path.realpath(path)))
 
 
 def parse(path: Path, sources: SourceMap, report: Report) -> Program | None:

@@ -28,6 +28,10 @@ from tvsc.plan import LipPlan, NodePlan, PlanOptions, ServicePlan, plan_site
 from tvsc.plan.rss import toeplitz
 from tvsc.source import SourceMap
 
+_MARTIAN = (
+    "a source that no client has (0.0.0.0/8, 127.0.0.0/8, 224.0.0.0 and above, the VIP itself)"
+)
+
 
 class Explainer:
     """Holds the plans and the loaded NICs of a site that has passed its checks."""
@@ -64,7 +68,13 @@ class Explainer:
             None,
         )
         vip = flow.destination
-        if service is not None:
+        if _is_martian(flow) and (service is not None or flow.protocol == "icmp"):
+            service, kind = None, Kind.MARTIAN
+            what = "an echo request" if flow.protocol == "icmp" else "the packet"
+            summary = (
+                f"to VIP {vip} from {_MARTIAN}: {what} is dropped and counted as `martian_source`"
+            )
+        elif service is not None:
             kind, summary = Kind.REQUEST, f"a request to service {service.name}"
         elif flow.protocol == "icmp":
             kind = Kind.ECHO
@@ -96,8 +106,9 @@ class Explainer:
             return FlowExplanation(str(flow), Kind.LOCAL_IP, summary, None, ())
         cluster, lip = found
         owner = cluster.nodes[lip.node]
+        echo = "dropped and counted as `martian_source`" if _is_martian(flow) else "answered"
         what = (
-            "an echo request is answered, an error about a session goes on to its client"
+            f"an echo request is {echo}, an error about a session goes on to its client"
             if flow.protocol == "icmp"
             else "a packet from the session's server goes on to its client, any other is dropped"
             " and counted"
@@ -307,6 +318,12 @@ class Explainer:
 
 def _core(plan: NodePlan, worker: int) -> int | None:
     return None if plan.cores.shared else plan.cores.workers[worker]
+
+
+def _is_martian(flow: Flow) -> bool:
+    """As `tvs_source_is_martian` of the runtime."""
+    first = flow.source.packed[0]
+    return first in (0, 127) or first >= 224 or flow.source == flow.destination
 
 
 def _rank(cluster: Cluster) -> tuple[bool, int]:

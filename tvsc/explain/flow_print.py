@@ -83,7 +83,7 @@ def _node(node: NodePart, kind: Kind) -> Iterator[str]:
             f" {node.port_first}-{node.port_last}"
         )
         yield f"    replies come back {_replies(node.replies)}"
-    if kind is not Kind.NO_LISTENER:
+    if kind not in (Kind.NO_LISTENER, Kind.MARTIAN):
         yield from _loss(node, kind)
 
 

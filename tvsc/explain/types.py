@@ -9,9 +9,10 @@ FORMAT_VERSION = 1
 
 
 class Kind(StrEnum):
-    """What the destination is to the site."""
+    """What the destination is to the site; MARTIAN: a VIP that does not serve this source."""
 
     REQUEST = "request"
+    MARTIAN = "martian-source"
     NO_LISTENER = "no-listener"
     ECHO = "echo"
     LOCAL_IP = "local-ip"

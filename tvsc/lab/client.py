@@ -17,6 +17,8 @@ from ipaddress import IPv4Address
 from pydantic import BaseModel, ValidationError
 
 from tvsc.lab import namespace
+from tvsc.lab.ports import Ports
+from tvsc.lab.state import RunDirectory
 from tvsc.lab.topology import Target, Topology
 from tvsc.model import Protocol
 
@@ -24,7 +26,6 @@ PARALLEL = 24
 TIMEOUT_S = 3.0
 NOWHERE = IPv4Address(0)
 
-_IP_BIND_ADDRESS_NO_PORT = 24
 _ANSWER_LIMIT = 4096
 
 
@@ -97,17 +98,18 @@ def fetch_all(
 
     async def body() -> list[Fetch]:
         gate = asyncio.Semaphore(parallel)
+        ports = Ports(RunDirectory(topology.lab))
 
         async def one(wish: Wish) -> Fetch:
             async with gate:
-                return await fetch(wish, timeout_s)
+                return await fetch(wish, ports, timeout_s)
 
         return await asyncio.gather(*(one(wish) for wish in wishes))
 
     return namespace.inside(topology.client, lambda: asyncio.run(body()))
 
 
-async def fetch(wish: Wish, timeout_s: float) -> Fetch:
+async def fetch(wish: Wish, ports: Ports, timeout_s: float) -> Fetch:
     """One fetch on a new socket, in the namespace of the calling thread."""
     tcp = wish.target.protocol is Protocol.TCP
     kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
@@ -116,13 +118,11 @@ async def fetch(wish: Wish, timeout_s: float) -> Fetch:
     try:
         with socket.socket(socket.AF_INET, kind) as connection:
             connection.setblocking(False)
-            # the port is chosen at connect: each address then has all of them
-            connection.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            connection.bind((str(wish.source), 0))
+            ports.bind(connection, wish.source)
+            port = connection.getsockname()[1]
             async with asyncio.timeout(timeout_s):
                 loop = asyncio.get_running_loop()
                 await loop.sock_connect(connection, (str(wish.target.vip), wish.target.port))
-                port = connection.getsockname()[1]
                 body = await (_http(connection, wish) if tcp else _udp(connection))
         answer = _Answer.model_validate_json(body)
     except TimeoutError:
@@ -192,6 +192,7 @@ class Prober:
         self._wishes = wishes
         self._every_s = every_s
         self._timeout_s = timeout_s
+        self._ports = Ports(RunDirectory(topology.lab))
         self._stop = threading.Event()
         self._made: list[Fetch] = []
         self._thread = threading.Thread(target=self._body, name="prober", daemon=True)
@@ -227,7 +228,7 @@ class Prober:
         await asyncio.gather(*tasks)
 
     async def _one(self, wish: Wish) -> None:
-        self._made.append(await fetch(wish, self._timeout_s))
+        self._made.append(await fetch(wish, self._ports, self._timeout_s))
 
 
 @dataclass(slots=True)
@@ -263,12 +264,13 @@ class Held:
             line.connection.close()
 
     async def _open(self, wishes: Sequence[Wish]) -> None:
+        ports = Ports(RunDirectory(self._topology.lab))
         for wish in wishes:
             connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             connection.setblocking(False)
-            connection.bind((str(wish.source), 0))
             start_ns = time.monotonic_ns()
             try:
+                ports.bind(connection, wish.source)
                 async with asyncio.timeout(TIMEOUT_S):
                     loop = asyncio.get_running_loop()
                     await loop.sock_connect(connection, (str(wish.target.vip), wish.target.port))

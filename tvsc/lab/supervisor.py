@@ -129,10 +129,15 @@ class Supervisor:
             self._report(Progress(stage="nodes", done=done, total=total))
 
     def _wait_for_bgp(self) -> None:
-        names = {session.name for session in self.topology.sessions}
+        sessions = self.topology.sessions
+        names = {session.name for session in sessions}
 
         def missing() -> set[str]:
             up = switch.established(self.run_directory) & names
+            watched = switch.watched(self.run_directory)
+            up -= {
+                s.name for s in sessions if s.bfd_interval_ms and str(s.neighbour) not in watched
+            }
             self._report(Progress(stage="bgp", done=len(up), total=len(names)))
             return names - up
 

@@ -130,3 +130,11 @@ def established(run: RunDirectory) -> set[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = (line.split() for line in done.stdout.splitlines())
     return {row[0] for row in rows if len(row) > 5 and row[1] == "BGP" and "Established" in row[5:]}
+
+
+def watched(run: RunDirectory) -> set[str]:
+    """Addresses of the neighbours whose BFD session is up: whose freezing would be noticed."""
+    command = ["birdc", "-r", "-s", str(control_socket(run)), "show", "bfd", "sessions"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {row[0] for row in rows if len(row) > 2 and row[2] == "Up"}

@@ -60,6 +60,23 @@ int tvs_ring_build(struct tvs_ring *ring, const uint32_t *id, const uint32_t *we
 /* Toeplitz over 12 bytes (addresses, ports, network order) with a 40-byte key, bit by bit. */
 uint32_t tvs_toeplitz(const uint8_t *key, const uint8_t *input, size_t input_bytes);
 
+/* A loaded generation's shared object; all zero: none. */
+struct tvs_library {
+    void *handle;
+    int fd;
+};
+
+/*
+ * Loads the generation at `path` from a copy of the file: what happens to the file afterwards does
+ * not matter, and loading a path again gives what is there now. Returns 0, or negative errno with
+ * the reason in `why`: no whole file, no generation, or one that is refused.
+ */
+int tvs_library_open(struct tvs_library *library, const char *path,
+                     const struct tvs_generation **generation, char *why, size_t why_bytes);
+
+/* Harmless when nothing is loaded. Nobody may be inside the generation any more. */
+void tvs_library_close(struct tvs_library *library);
+
 /* Why a loaded generation cannot be used by this host: a static text, or NULL when it can. */
 const char *tvs_generation_refuse(const struct tvs_generation *generation);
 
