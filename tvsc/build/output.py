@@ -137,7 +137,8 @@ class Output:
             raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
         if not self.private.is_dir():
             if self.path.is_dir() and any(self.path.iterdir()):
-                raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
+                inside = f"choose one of its own with -o, `{self.path / 'NAME'}` for example"
+                raise failed(codes.OUTPUT_FOREIGN, refuse, help=inside)
             wanted = (self.private, *self.private.parents)
             self._made = [directory for directory in wanted if not directory.exists()]
             self.private.mkdir(parents=True, exist_ok=True)
