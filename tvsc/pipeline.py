@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tvsc.build.failure import BuildError
+from tvsc.build.failure import BuildError, writing_to
 from tvsc.build.output import NodeState, Output, State
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import Compiler, base_hash, find_compiler
@@ -232,7 +232,7 @@ def compile_site(options: Options, progress: Progress | None = None) -> Run:
     run = Run(options, progress or Progress(quiet=True), Output(options.out))
     for stage in _BEFORE_OUT:
         stage(run)
-    with run.output:
+    with writing_to(options.out), run.output:
         for stage in _WITH_OUT:
             stage(run)
     return run

@@ -303,6 +303,7 @@ def test_foreign_output_is_refused(good: tuple[Path, Path], tmp_path: Path, kind
     result = tvsc(site, out)
     assert result.returncode == 1
     assert "error[TVS0806]" in result.stderr and "was not made by tvsc" in result.stderr
+    assert (f"`{out}/NAME` for example" in result.stderr) == (kind == "directory")
     precious = out if kind == "file" else out / "precious"
     assert precious.read_text(encoding="utf-8") == "precious"
     assert not (out / ".tvsc").exists()

@@ -11,12 +11,13 @@ import pytest
 
 from tests.compile.sites import make_site, make_sources
 from tvsc.build import bird, toolchain
-from tvsc.build.failure import BuildError
+from tvsc.build.failure import BuildError, failed, writing_to
 from tvsc.build.generation import Unit, build_generations
 from tvsc.build.output import Output, State
 from tvsc.build.process import Result, run
 from tvsc.build.progress import Progress
 from tvsc.codegen import render_c
+from tvsc.diag import codes
 from tvsc.plan import NodePlan, plan_site
 
 
@@ -171,6 +172,44 @@ def test_publish_where_the_file_system_cannot_exchange(
     with Output(tmp_path / "out") as output:
         output.publish(staged(output, nodes="two"))
     assert (tmp_path / "out/nodes/file").read_text(encoding="utf-8") == "two"
+
+
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    failed(codes.BUILD_FAILED, "no", output="ld: final link failed: No space left on device\n"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=["ours", "a tool's"])
+@pytest.mark.parametrize("before", ["nothing", "empty", "good"])
+def test_no_space(tmp_path: Path, error: Exception, before: str) -> None:
+    """The message has the path; nothing half-made stays, and what was there does."""
+    out = tmp_path / "a" / "out"
+    if before == "empty":
+        out.mkdir(parents=True)
+    elif before == "good":
+        with Output(out) as output:
+            output.publish(staged(output, nodes="one"))
+    old = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BuildError) as caught, writing_to(out), Output(out) as output:
+        staged(output, nodes="two")
+        raise error
+    diagnostic = caught.value.diagnostic
+    assert diagnostic.code.id == "TVS0808"
+    assert diagnostic.message == f"there is no space left to write to `{out}`"
+    assert diagnostic.help and "make room" in diagnostic.help
+    assert sorted(tmp_path.rglob("*")) == old
+
+
+def test_no_space_in_the_cache_names_the_cache() -> None:
+    out, cache = writing_to(Path("out")), writing_to(Path("cache"))
+    with pytest.raises(BuildError, match="`cache`"), out, cache:
+        raise FULL[0]
+
+
+def test_other_failures_stay_as_they_are() -> None:
+    with pytest.raises(PermissionError), writing_to(Path("out")):
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
 
 
 @pytest.mark.slow

@@ -8,8 +8,13 @@ import subprocess
 import pytest
 
 from tests.lab.conftest import INTERRUPTS, Laptop, read_until, until
+from tvsc.lab import counters
+from tvsc.lab.compiled import load
+from tvsc.lab.errors import LabError
+from tvsc.lab.health import dead_nodes
 from tvsc.lab.remote import ask
 from tvsc.lab.state import RunDirectory
+from tvsc.lab.topology import build_topology
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -113,6 +118,27 @@ def test_the_supervisor_is_killed(clean: Laptop) -> None:
     _kill_supervisor(clean)
     down = clean.tvsc("down")
     assert down.returncode == 0, down.stderr
+    clean.assert_nothing_left()
+
+
+def test_a_daemon_died_in_a_lab_that_is_up(clean: Laptop) -> None:
+    """`run` says whose, where its log is and what to do, and so it does when it finds out late."""
+    assert clean.tvsc("up").returncode == 0
+    topology = build_topology(load(clean.site), clean.site)
+    directory = RunDirectory(clean.name)
+    daemon = next(p for p in clean.state().processes if (p.role, p.owner) == ("tvsd", "tvs-a1"))
+    daemon.signal(signal.SIGKILL)
+    assert until(lambda: not daemon.alive(), 10)
+    assert dead_nodes(topology, directory) == ["tvs-a1"]
+    with pytest.raises(LabError, match="tvsd of tvs-a1 is not running"):
+        counters.snapshot(topology, directory)
+
+    run = clean.tvsc("run", "--no-drills", "--requests", "200")
+    assert run.returncode == 1
+    assert f"tvsd of tvs-a1 is not running (log: {directory.logs}/tvs-a1.tvsd.log)" in run.stderr
+    assert f"`tvsc lab down {clean.site}`" in run.stderr
+    assert "bug" not in run.stderr
+    assert clean.tvsc("down").returncode == 0
     clean.assert_nothing_left()
 
 

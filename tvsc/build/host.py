@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tvsc.build.failure import failed
+from tvsc.build.failure import failed, writing_to
 from tvsc.build.process import run
 from tvsc.build.progress import NINJA_ENV, Progress
 from tvsc.build.toolchain import (
@@ -78,6 +78,13 @@ def _prune(cache: Path) -> None:
 def host_programs(name: str, compiler: Compiler, jobs: int, progress: Progress) -> dict[str, Path]:
     """The programs by name, built now if the cache has none of `name` (see host_hash)."""
     cache = cache_dir()
+    with writing_to(cache):
+        return _programs(cache, name, compiler, jobs, progress)
+
+
+def _programs(
+    cache: Path, name: str, compiler: Compiler, jobs: int, progress: Progress
+) -> dict[str, Path]:
     final = cache / f"host-{name}"
     cache.mkdir(parents=True, exist_ok=True)
     lock = cache / f"host-{name}.lock"

@@ -21,11 +21,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tvsc.build.failure import failed
+from tvsc.build.failure import failed, is_full
 from tvsc.diag import codes
 
 STATE_VERSION = 1
@@ -102,20 +102,32 @@ class Output:
         self.private = path / _OURS
         self.stage = self.private / "stage"
         self.lock_fd = -1
+        self._made: list[Path] = []  # the directories that were missing, the innermost first
 
     def __enter__(self) -> Output:
-        self._claim()
         try:
+            self._claim()
             self._lock()
             shutil.rmtree(self.stage, ignore_errors=True)
-        except BaseException:
-            os.close(self.lock_fd)
+        except BaseException as error:
+            self._leave(error)
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         shutil.rmtree(self.stage, ignore_errors=True)
-        os.close(self.lock_fd)
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Lets go of OUT. Where there is no room, what this run made does not stay half-made."""
+        published = any(self.names(part) for part in PARTS)
+        if self._made and not published and error is not None and is_full(error):
+            shutil.rmtree(self.private, ignore_errors=True)
+            with suppress(OSError):
+                for directory in self._made[1:]:
+                    directory.rmdir()
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
 
     def _claim(self) -> None:
         """Makes OUT, or makes sure that it is ours."""
@@ -125,7 +137,10 @@ class Output:
             raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
         if not self.private.is_dir():
             if self.path.is_dir() and any(self.path.iterdir()):
-                raise failed(codes.OUTPUT_FOREIGN, refuse, help=hint)
+                inside = f"choose one of its own with -o, `{self.path / 'NAME'}` for example"
+                raise failed(codes.OUTPUT_FOREIGN, refuse, help=inside)
+            wanted = (self.private, *self.private.parents)
+            self._made = [directory for directory in wanted if not directory.exists()]
             self.private.mkdir(parents=True, exist_ok=True)
         self.lock_fd = os.open(self.private / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
@@ -135,7 +150,8 @@ class Output:
         while True:
             try:
                 fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if os.fstat(self.lock_fd).st_nlink:  # else its owner has just removed OUT
+                    break
             except BlockingIOError:
                 if time.monotonic() < until:
                     time.sleep(0.1)

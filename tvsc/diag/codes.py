@@ -137,6 +137,7 @@ BUILD_FAILED = _code(804, "build failed")
 BIRD_REFUSED = _code(805, "BIRD refuses the configuration")
 OUTPUT_FOREIGN = _code(806, "output directory is not tvsc's")
 OUTPUT_BUSY = _code(807, "output directory is in use")
+OUTPUT_FULL = _code(808, "no space for the output")
 
 # Not supported in this version
 UNSUPPORTED = _code(901, "not supported in this version")

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tvsc.lab import namespace, tvsd
+from tvsc.lab import health, namespace, tvsd
 from tvsc.lab.errors import LabError
 from tvsc.lab.report import Check, Counters, NodeCounters
 from tvsc.lab.state import RunDirectory
@@ -49,7 +49,14 @@ def _still(topology: Topology, run: RunDirectory, node: LabNode) -> tuple[Tally,
     ours = {link.link for link in node.links}
     before = _links(topology, ours)
     for _ in range(ATTEMPTS):
-        tally = tvsd.tally(run, node.name)
+        if before.keys() != ours:  # the link goes with the daemon
+            raise health.not_running(run, [node.name])
+        try:
+            tally = tvsd.tally(run, node.name)
+        except LabError:
+            if node.name in health.dead_nodes(topology, run):
+                raise health.not_running(run, [node.name]) from None
+            raise
         after = _links(topology, ours)
         if before == after:
             return tally, after
@@ -129,13 +136,15 @@ def _carried(node: LabNode, before: Links, after: Links) -> tuple[int, int]:
 
 
 def _links(topology: Topology, names: set[str]) -> Links:
-    """The switch's counters of links, from /proc/net/dev of its namespace."""
+    """The switch's counters of those links that it has, from /proc/net/dev of its namespace."""
 
     def read() -> Links:
         lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
         rows = (line.partition(":") for line in lines[2:])
         fields = {name.strip(): values.split() for name, _, values in rows}
-        return {name: (int(fields[name][9]), int(fields[name][1])) for name in names}
+        return {
+            name: (int(fields[name][9]), int(fields[name][1])) for name in names & fields.keys()
+        }
 
     return namespace.inside(topology.switch, read)
 

@@ -12,6 +12,7 @@ from tvsc.lab import counters, launch, spread
 from tvsc.lab.client import Fetch, fetch_all, sources, spread_wishes
 from tvsc.lab.compiled import Compiled, compile_site, load
 from tvsc.lab.drill import DrillGround
+from tvsc.lab.health import require_daemons
 from tvsc.lab.remote import Spec, ask
 from tvsc.lab.render import Narrator
 from tvsc.lab.report import BackendDrill, FailoverDrill, Report, Requests, Sample, Setting
@@ -63,6 +64,7 @@ def run(
     directory = RunDirectory(lab_name(site_file))
     spec = launch.running(directory)
     if spec is not None:
+        narrator.say("note: a lab of this site is up already; it is used, and stays up")
         if site_file.stat().st_mtime > directory.spec.stat().st_mtime:
             narrator.say(
                 "note: the site was changed after this lab came up; "
@@ -137,6 +139,7 @@ def _run(ready: Ready, requests: int, drills: Sequence[str], narrator: Narrator)
     topology, directory = ready.spec.topology, ready.run
     setting = _setting(ready)
     narrator.setting(setting)
+    require_daemons(topology, directory)
 
     narrator.busy(f"{requests} requests")
     addresses = sources(topology, CLIENT_ADDRESSES)
