@@ -1,0 +1,1 @@
+"""Measures what tvsc makes, and tvsc itself."""
