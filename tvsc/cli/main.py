@@ -46,6 +46,7 @@ COMMANDS = (
     Command("fmt", "Lay out site files canonically."),
     Command("explain", "Explain a diagnostic code, or where a flow goes."),
     Command("lab", "Run a whole site on this machine, with real packets."),
+    Command("bench", "Measure what a site costs on this machine."),
 )
 
 
