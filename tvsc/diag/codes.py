@@ -56,6 +56,7 @@ LANGUAGE_VERSION = _code(15, "language version missing or unknown")
 FLOW_TEXT = _code(16, "flow is written wrongly")
 PYTHON_FAILED = _code(17, "Python site file failed")
 PYTHON_NO_SITE = _code(18, "Python site file builds no site")
+HIDDEN_CHARACTER = _code(19, "character that hides what a text says")
 
 # Names, types and settings
 UNKNOWN_SETTING = _code(101, "unknown setting")

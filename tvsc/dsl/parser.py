@@ -14,7 +14,7 @@ from typing import cast
 from lark import Lark, Token, Transformer, UnexpectedToken
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.diagnostic import Diagnostic, at_most
 from tvsc.dsl import limits
 from tvsc.dsl.ast import (
     Binary,
@@ -157,6 +157,7 @@ def parse_file(number: int, text: str, report: Report) -> File:
     if not scanner.scan():
         return File(number, ())
     tokens, spans = scanner.tokens, scanner.spans
+    report = at_most(limits.SYNTAX_ERRORS, report)
     for _ in range(limits.SYNTAX_ERRORS):
         for index, token in enumerate(tokens):
             token.start_pos = index

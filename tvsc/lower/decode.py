@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.diag.diagnostic import Diagnostic, Note, last
 from tvsc.dsl import limits
 from tvsc.dsl.ast import Block, Expr, For, Include, Let, Line, Name, Program, Statement
 from tvsc.dsl.values import IntRange, type_name
@@ -48,10 +48,11 @@ class _Decoder:
         self.loops = 0
 
     def report(self, diagnostic: Diagnostic) -> None:
-        self._report(diagnostic)
         self.errors += 1
         if self.errors >= limits.ERRORS:
+            self._report(last(diagnostic, limits.ERRORS))
             raise _EnoughError
+        self._report(diagnostic)
 
     def body(self, out: Fields, body: tuple[Statement, ...], env: Env) -> None:
         self.count(body)
