@@ -119,7 +119,10 @@ def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
     owners = _Owners(site)
     for node, port in ((n, p) for n in site.nodes() for p in n.ports):
         span = site.span(port, "address")
-        yield from owners.add(port.address.ip, f"the address of node `{node.name}`", span)
+        what = f"the address of node `{node.name}`"
+        if port is not node.ports[0]:
+            what = f"the address of port `{port.name}` of node `{node.name}`"
+        yield from owners.add(port.address.ip, what, span)
     links = {p.gateway: site.span(p, "gateway") for n in site.nodes() for p in n.ports}
     for cluster in site.clusters:
         links |= {f.address: site.span(f) for f in cluster.fabric}  # type: ignore[misc]
