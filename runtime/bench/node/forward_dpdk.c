@@ -6,7 +6,7 @@
  * from constants (forward.h).
  *
  *   tvs-forward --generation G.so --device "net_tap0,iface=NAME,mac=..." --client IP --vip IP
- *               --own IP --server IP --map tcp:80:8080 [--map ...]
+ *               --own IP --map tcp:80:10.0.0.1:8080 [--map ...]
  *
  * The other side needs a static neighbour for it: it answers no ARP. SIGTERM ends it, and then it
  * says what it has forwarded.
@@ -181,16 +181,19 @@ static int run(void)
 static bool map_parse(const char *text)
 {
     struct bench_forward *forward = &options.forward;
+    uint32_t server_be;
     unsigned from, to;
-    char proto[4];
+    char proto[4], server[INET_ADDRSTRLEN];
 
     if (forward->n_rows == BENCH_FORWARD_ROWS ||
-        sscanf(text, "%3[a-z]:%u:%u", proto, &from, &to) != 3 || from == 0 || from > UINT16_MAX ||
-        to == 0 || to > UINT16_MAX || (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
+        sscanf(text, "%3[a-z]:%u:%15[0-9.]:%u", proto, &from, server, &to) != 4 ||
+        inet_pton(AF_INET, server, &server_be) != 1 || from == 0 || from > UINT16_MAX || to == 0 ||
+        to > UINT16_MAX || (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0))
         return false;
     forward->row[forward->n_rows++] = (struct bench_forward_row){
         .proto = strcmp(proto, "tcp") == 0 ? TVS_TCP : TVS_UDP,
         .port_be = htons((uint16_t)from),
+        .server_be = server_be,
         .server_port_be = htons((uint16_t)to),
     };
     return true;
@@ -216,8 +219,6 @@ static bool option_take(int option, char *value)
         return inet_pton(AF_INET, value, &forward->vip_be) == 1;
     case 'o':
         return inet_pton(AF_INET, value, &forward->own_be) == 1;
-    case 's':
-        return inet_pton(AF_INET, value, &forward->server_be) == 1;
     case 'm':
         return map_parse(value);
     default:
@@ -249,15 +250,11 @@ static int generation_take(void)
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"generation", required_argument, NULL, 'g'},
-        {"device", required_argument, NULL, 'd'},
-        {"run-dir", required_argument, NULL, 'r'},
-        {"client", required_argument, NULL, 'c'},
-        {"vip", required_argument, NULL, 'v'},
-        {"own", required_argument, NULL, 'o'},
-        {"server", required_argument, NULL, 's'},
-        {"map", required_argument, NULL, 'm'},
-        {NULL, 0, NULL, 0},
+        {"generation", required_argument, NULL, 'g'}, {"device", required_argument, NULL, 'd'},
+        {"run-dir", required_argument, NULL, 'r'},    {"client", required_argument, NULL, 'c'},
+        {"vip", required_argument, NULL, 'v'},        {"own", required_argument, NULL, 'o'},
+
+        {"map", required_argument, NULL, 'm'},        {NULL, 0, NULL, 0},
     };
     const struct bench_forward *forward = &options.forward;
     int option;
@@ -268,9 +265,9 @@ int main(int argc, char **argv)
             break;
     if (option != -1 || optind != argc || options.generation == NULL || options.device == NULL ||
         host.options.run_dir == NULL || forward->n_rows == 0 || forward->client_be == 0 ||
-        forward->vip_be == 0 || forward->own_be == 0 || forward->server_be == 0) {
+        forward->vip_be == 0 || forward->own_be == 0) {
         fprintf(stderr, "usage: tvs-forward --generation G.so --device DEVICE --run-dir DIR "
-                        "--client IP --vip IP --own IP --server IP --map tcp|udp:PORT:PORT...\n");
+                        "--client IP --vip IP --own IP --map tcp|udp:PORT:SERVER:PORT...\n");
         return 2;
     }
     return generation_take() < 0 ? 1 : run();
