@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.diagnostic import Diagnostic, at_most
 from tvsc.dsl import limits
 from tvsc.source import Span
 
 _SUSPECT = re.compile(
     "[\\x00-\\x08\\x0b\\r\\x0e-\\x1f\\x7f-\\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
+
+_RUN = re.compile(r"(.)\1*", re.DOTALL)
 
 
 def is_hidden(character: str) -> bool:
@@ -28,9 +31,8 @@ def is_hidden(character: str) -> bool:
 
 def report_hidden(number: int, text: str, report: Callable[[Diagnostic], None]) -> None:
     """A message for each run of such characters in text number `number`, up to a limit."""
-    for count, (start, end) in enumerate(_runs(text)):
-        if count == limits.SYNTAX_ERRORS:
-            return
+    report = at_most(limits.SYNTAX_ERRORS, report)
+    for start, end in islice(_runs(text), limits.SYNTAX_ERRORS):
         message = f"the character {_shown(text[start])} {_why(text[start])}"
         report(
             Diagnostic(codes.HIDDEN_CHARACTER, message, Span(number, start, end), help="remove it")
@@ -41,13 +43,12 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
     """Where one such character, or the same one several times, stands."""
     at = 0
     while (match := _SUSPECT.search(text, at)) is not None:
-        start = match.start()
-        at = start + 1
-        if text[start] == "\r" and text[at : at + 1] == "\n":
-            continue
-        while text[at : at + 1] == text[start] and text[start] != "\r":
-            at += 1
-        yield start, at
+        run = _RUN.match(text, match.start())
+        assert run is not None
+        start, at = run.span()
+        end = at - (text[start] == "\r" and text[at : at + 1] == "\n")
+        if end > start:
+            yield start, end
 
 
 def _shown(character: str) -> str:

@@ -371,8 +371,8 @@ class Reader:
                 codes.UNKNOWN_WORD,
                 f"`{self.setting}` names the place of a secret, and a site never holds one",
                 self.items[self.at].span,
-                f'write `{self.setting} file "PATH"` or `{self.setting} env "NAME"`; if this was the'
-                " secret itself, it is known now: change it",
+                f'write `{self.setting} file "PATH"` or `{self.setting} env "NAME"`; if this was'
+                " the secret itself, it is known now: change it",
             )
         source = SecretSource(self.word(("file", "env")))
         name = self.text()
