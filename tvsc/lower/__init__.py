@@ -15,6 +15,7 @@ runs the stages of the front in order and stops after the first with an error:
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from tvsc.checks import check, prove
 from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
 from tvsc.dsl import Loader, Program, parse
 from tvsc.dsl.ast import Line, Name
+from tvsc.lower.blocks import APART_CHARACTERS, BlockReader, store
 from tvsc.lower.build import build_site
 from tvsc.lower.decode import decode
 from tvsc.lower.inherit import inherit
@@ -35,28 +37,39 @@ LANGUAGE = 1
 __all__ = ["LANGUAGE", "load_site", "no_garbage", "resolve"]
 
 
-def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
+def load_site(
+    path: Path, jobs: int | None = None
+) -> tuple[Site | None, list[Diagnostic], SourceMap]:
     """Parse, resolve and check a site file.
 
     The site is None when there is an error; the diagnostics are in source order, warnings included.
+    Large files are read in up to `jobs` processes, by default one a core.
     """
     sources = SourceMap()
     diagnostics: list[Diagnostic] = []
     with no_garbage():
-        site = _stages(path, sources, diagnostics)
+        site = _stages(path, sources, diagnostics, jobs or len(os.sched_getaffinity(0)))
     return site, in_source_order(diagnostics), sources
 
 
-def _stages(path: Path, sources: SourceMap, diagnostics: list[Diagnostic]) -> Site | None:
+def _stages(
+    path: Path, sources: SourceMap, diagnostics: list[Diagnostic], jobs: int
+) -> Site | None:
     if path.suffix == ".py":
         from tvsc.site.load import parse_python
 
         program = parse_python(path, sources, diagnostics.append)
     else:
-        program = parse(path, sources, diagnostics.append)
-    if program is None or has_errors(diagnostics):
+        program = parse(path, sources, diagnostics.append, APART_CHARACTERS)
+    if program is None:
         return None
-    site = resolve(program, Loader(path, sources, diagnostics.append), diagnostics)
+    loader = Loader(path, sources, diagnostics.append)
+    if has_errors(diagnostics):
+        apart = BlockReader(loader, store(), jobs)
+        apart.parse_unknown(program)
+        diagnostics += apart.syntax
+        return None
+    site = resolve(program, loader, diagnostics, jobs)
     if site is None:
         return None
     diagnostics += check(site)
@@ -79,11 +92,18 @@ def no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> Site | None:
+def resolve(
+    program: Program, loader: Loader, diagnostics: list[Diagnostic], jobs: int = 1
+) -> Site | None:
     """The model of a program; None after an error. `loader` reads the site's list files."""
     before = len(diagnostics)
     _language(program, diagnostics)
-    top = decode(program, diagnostics.append)
+    apart = BlockReader(loader, store(), jobs)
+    top = decode(program, diagnostics.append, apart)
+    if apart.syntax:
+        # As if all had been parsed before anything was decoded.
+        diagnostics[before:] = apart.syntax
+        return None
     version = top.entries.get(("language", ""))
     if version is not None and version.value != LANGUAGE:
         message = f"this version of tvsc knows the language {LANGUAGE} only"
@@ -93,7 +113,8 @@ def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> 
     top = inherit(top, diagnostics.append)
     if has_errors(diagnostics[before:]):
         return None
-    site = build_site(Context(diagnostics.append, Origins(), loader), top)
+    context = Context(diagnostics.append, Origins(), loader, list_lines=apart.list_lines)
+    site = build_site(context, top)
     return None if has_errors(diagnostics[before:]) else site
 
 
