@@ -36,7 +36,7 @@ demo: setup ## compile the laptop example, bring it up, show real HTTP through i
 check: lint runtime-test unit-test ## the quick loop: format, lint, types, unit tests, C tests under ASan and UBSan (no root)
 
 .PHONY: test
-test: setup lint runtime-test runtime-clang ## everything: check, clang, slow tests and the lab (root)
+test: setup lint runtime-test runtime-clang bench-check ## everything: check, clang, instruction counts, slow tests and the lab (root)
 	@setup/with-hugepages.sh $(BIN)/pytest --no-skips
 
 .PHONY: lint

@@ -45,6 +45,7 @@ struct bench_options {
     const char *generic; /* NULL: none */
     uint8_t proto;
     uint32_t n_packets; /* in the pool */
+    uint32_t capacity;  /* sessions that the worker has room for; fewer than are open: as many */
     uint32_t burst;
     uint32_t frame_bytes;
     uint32_t repeats;

@@ -132,7 +132,7 @@ static const char *sessions_bench(const struct choice *choice, struct bench_run 
                                   uint32_t sessions, double hz, bool *is_first)
 {
     const char *wrong = bench_run_open(run, sessions);
-    double bytes = (double)run->worker_bytes / sessions;
+    double bytes = (double)run->worker_bytes / run->capacity;
 
     if (wrong == NULL && *is_first && !choice->options.json)
         printf("pages: %s; TSC %.2f GHz; cycles per packet\n"
@@ -199,6 +199,7 @@ static int bench(const struct choice *choice)
         printf("{\"format_version\": 1, \"generation\": \"%s\", \"tsc_hz\": %.0f, \"results\": [",
                node->generation->id, hz);
     for (uint32_t i = 0; i < choice->n_sessions && wrong == NULL; i++) {
+        uint32_t room = bench_run_room(node->generation);
         struct bench_run run = {
             .options = options,
             .node = node,
@@ -206,9 +207,9 @@ static int bench(const struct choice *choice)
             .traffic = {.random = options->seed},
         };
 
-        if (choice->sessions[i] > bench_run_room(node->generation)) {
+        if (choice->sessions[i] > room || options->capacity > room) {
             fprintf(stderr, "tvs-bench: %u sessions: the first worker has local ports for %u\n",
-                    choice->sessions[i], bench_run_room(node->generation));
+                    options->capacity > room ? options->capacity : choice->sessions[i], room);
             continue;
         }
         wrong = traffic_aim(&run.traffic, node->generation, options->proto);
@@ -229,6 +230,7 @@ static const char usage[] =
     "usage: tvs-bench [options] GENERATION.so\n"
     "  --class tcp|udp            the first service of this protocol (tcp)\n"
     "  --sessions N,...           with k and M (1k,10k,100k,1M)\n"
+    "  --capacity N               sessions that there is room for (as many as are open)\n"
     "  --direction NAME,...       request reply new close refused sweep (all)\n"
     "  --pattern NAME,...         uniform zipf one (uniform)\n"
     "  --burst N                  frames per burst, at most 32 (32)\n"
@@ -292,6 +294,8 @@ static bool option_take(struct choice *choice, int option, char *value)
         return options->proto == TVS_UDP || strcmp(value, "tcp") == 0;
     case 'n':
         return sessions_parse(choice, value);
+    case 'C':
+        return number_parse(value, &options->capacity);
     case 'd':
         return names_parse(value, direction_name, BENCH_N_DIRECTIONS, choice->direction);
     case 'p':
@@ -331,6 +335,7 @@ int main(int argc, char **argv)
     static const struct option long_options[] = {
         {"class", required_argument, NULL, 'c'},
         {"sessions", required_argument, NULL, 'n'},
+        {"capacity", required_argument, NULL, 'C'},
         {"direction", required_argument, NULL, 'd'},
         {"pattern", required_argument, NULL, 'p'},
         {"burst", required_argument, NULL, 'b'},

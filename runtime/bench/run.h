@@ -14,6 +14,7 @@ struct bench_run {
     bench_burst_fn generic; /* NULL: none */
     struct tvs_worker *worker;
     size_t worker_bytes;
+    uint32_t capacity; /* sessions that the worker has room for */
     const char *pages;
 
     uint8_t *pool; /* [n_packets] of BENCH_STRIDE bytes */

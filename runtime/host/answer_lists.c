@@ -113,11 +113,12 @@ json_t *tvs_answer_routes(struct tvs_host *host)
                             "device", tap_name(host, routes[i].port), "metric",
                             (json_int_t)routes[i].priority));
     }
-    for (unsigned i = 0; host->announced && i < generation->n_routes; i++) {
-        uint32_t a = generation->routes[i].address;
+    for (unsigned i = 0; host->announced && i < tvs_generation_n_routes(generation); i++) {
+        const struct tvs_gen_route *route = tvs_generation_route(generation, i);
+        uint32_t a = route->address;
 
         snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", a >> 24, a >> 16 & 255, a >> 8 & 255,
-                 a & 255, generation->routes[i].prefix_len);
+                 a & 255, route->prefix_len);
         json_array_append_new(announced, json_string(text));
     }
     return json_pack("{s:o, s:o}", "routes", list, "announced", announced);

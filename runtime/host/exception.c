@@ -291,17 +291,20 @@ int tvs_exception_announce(struct tvs_host *host)
 {
     struct tvs_exception *exception = host->exception;
     const struct tvs_generation *generation = host->bound->generation;
+    unsigned n_routes = tvs_generation_n_routes(generation);
     struct tvs_rtnl_route *list;
     int err;
 
     if (!exception)
         return -ENODEV;
-    list = calloc(generation->n_routes + 1, sizeof(*list));
+    list = calloc(n_routes + 1, sizeof(*list));
     if (!list)
         return -ENOMEM;
-    for (unsigned i = 0; i < generation->n_routes; i++) {
-        list[i] = (struct tvs_rtnl_route){.address = generation->routes[i].address,
-                                          .prefix_len = generation->routes[i].prefix_len,
+    for (unsigned i = 0; i < n_routes; i++) {
+        const struct tvs_gen_route *route = tvs_generation_route(generation, i);
+
+        list[i] = (struct tvs_rtnl_route){.address = route->address,
+                                          .prefix_len = route->prefix_len,
                                           .table = TVS_EXCEPTION_TABLE,
                                           .ifindex = exception->port[0].ifindex};
         err = tvs_rtnl_route_add(exception->rtnl, &list[i]);
@@ -313,11 +316,10 @@ int tvs_exception_announce(struct tvs_host *host)
             return err;
         }
     }
-    remove_routes(exception, exception->announced, exception->n_announced, list,
-                  generation->n_routes);
+    remove_routes(exception, exception->announced, exception->n_announced, list, n_routes);
     free(exception->announced);
     exception->announced = list;
-    exception->n_announced = generation->n_routes;
+    exception->n_announced = n_routes;
     host->announced = true;
     return 0;
 }

@@ -131,7 +131,7 @@ static void announce_when_ready(void *context)
     self->announced = true;
     tvs_notify("READY=1");
     tvs_info("node %s announces %u routes, %llu ms after start", self->bound->generation->node,
-             self->bound->generation->n_routes,
+             tvs_generation_n_routes(self->bound->generation),
              (unsigned long long)(tvs_loop_now_ms(self->loop) - self->started_ms));
 }
 

@@ -41,6 +41,13 @@ static inline void tvs_worker_wake(const struct tvs_host_worker *worker)
         eventfd_write(worker->wake_fd, 1);
 }
 
+/* What bounds a turn's housekeeping. */
+enum {
+    TVS_SWEEP_PERIOD_TICKS = 30, /* each record is looked at once in so long */
+    TVS_SWEEP_BUSY = 16,         /* records per turn that had packets */
+    TVS_SWEEP_IDLE = 1024,       /* and per turn that had none */
+};
+
 /* The threads' main function (worker_loop.c). */
 int tvs_worker_main(void *host_worker);
 

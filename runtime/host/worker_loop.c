@@ -17,12 +17,6 @@
 #include "mbuf.h"
 #include "worker.h"
 
-enum {
-    SWEEP_PERIOD_TICKS = 30, /* each record is looked at once in so long */
-    SWEEP_BUSY = 16,         /* records per turn that had packets */
-    SWEEP_IDLE = 1024,       /* and per turn that had none */
-};
-
 struct turn {
     struct tvs_host_worker *self;
     struct tvs_worker *core;
@@ -268,11 +262,11 @@ TVS_INLINE void housekeep(struct turn *turn, bool worked)
         /* without a session nothing expires, and pages that were never used stay untouched */
         turn->sweep_left = turn->core->n_sessions == 0
                                ? 0
-                               : tvs_worker_sweep_budget(turn->core, SWEEP_PERIOD_TICKS);
+                               : tvs_worker_sweep_budget(turn->core, TVS_SWEEP_PERIOD_TICKS);
     }
     if (turn->sweep_left == 0)
         return;
-    budget = worked ? SWEEP_BUSY : SWEEP_IDLE;
+    budget = worked ? TVS_SWEEP_BUSY : TVS_SWEEP_IDLE;
     if (budget > turn->sweep_left)
         budget = turn->sweep_left;
     tvs_worker_sweep(turn->core, budget);

@@ -65,7 +65,6 @@ static const struct tvs_vip_entry vip_table[16] = {
 static const struct tvs_site site = {
     .steering = FIXTURE_STEERING,
     .n_workers = N_WORKERS,
-    .node = 0,
     .reta_mask = RETA_SIZE - 1,
     .reta = reta,
     .lip_base = IP(172, 16, 0, 0),

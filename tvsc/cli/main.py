@@ -45,7 +45,9 @@ COMMANDS = (
     Command("compile", "Compile a site into one bundle per node."),
     Command("fmt", "Lay out site files canonically."),
     Command("explain", "Explain a diagnostic code, or where a flow goes."),
+    Command("lsp", "Serve an editor: diagnostics, hover, completion, rename, format."),
     Command("lab", "Run a whole site on this machine, with real packets."),
+    Command("bench", "Measure what a site costs on this machine."),
 )
 
 

@@ -6,9 +6,13 @@ Every function here takes any text and returns text that cannot end the construc
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from textwrap import wrap
 
 COLUMNS = 100
+
+_COMMENT_TROUBLE = re.compile(r"\?\?|\*/|/\*|\\$")
+_C_TROUBLE = re.compile(r'[^ -~]|["\\?]')
 
 _C_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -35,7 +39,7 @@ def c_string(text: str, before: int = 0, indent: int = 0) -> str:
     A literal that does not fit goes to lines of its own, indented by `indent`, as clang-format
     leaves it.
     """
-    pieces = _c_bytes(text)
+    pieces: Sequence[str] = _c_bytes(text) if _C_TROUBLE.search(text) else text
     whole = f'"{"".join(pieces)}"'
     if before + len(whole) + 1 <= COLUMNS:
         return whole
@@ -55,7 +59,9 @@ def c_comment(text: str) -> str:
     """Text inside of a C comment: one line, no comment marks, nothing that reads as another
     direction or as a trigraph.
     """
-    plain = "".join(c if " " <= c <= "~" else _visible(c) for c in text)
+    plain = _printable(text)
+    if not _COMMENT_TROUBLE.search(plain):  # nearly always: large tables have a comment a row
+        return plain
     plain = plain.replace("??", "? ?").replace("??", "? ?")
     return re.sub(r"(?<=\*)(?=/)|(?<=/)(?=\*)", " ", plain).rstrip("\\")
 
@@ -74,9 +80,16 @@ def _visible(char: str) -> str:
     return " " if char in "\n\r\t" else f"<U+{ord(char):04X}>"
 
 
+def _printable(text: str) -> str:
+    """The text in printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if " " <= c <= "~" else _visible(c) for c in text)
+
+
 def hash_comment(text: str) -> str:
     """Text in a `#` comment of BIRD, systemd, sysctl or shell: one line, printable."""
-    return "".join(c if " " <= c <= "~" else _visible(c) for c in text).rstrip("\\")
+    return _printable(text).rstrip("\\")
 
 
 def bird_string(text: str) -> str:
@@ -91,7 +104,7 @@ def bird_symbol(text: str) -> str:
 
 def systemd_value(text: str) -> str:
     """A value in a unit file: specifiers, variables and line ends have no effect."""
-    line = "".join(c if " " <= c <= "~" else _visible(c) for c in text)
+    line = _printable(text)
     return line.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$").replace('"', '\\"')
 
 

@@ -34,7 +34,7 @@ def first_items(kind: Kind | None, line: Line) -> list[int]:
     """The indices of the items that begin a setting; always the first, at least."""
     if kind is None:
         return [0]
-    reader = _Shape(line.items, Env())
+    reader = Shape(line.items, Env())
     starts: list[int] = []
     while not reader.done():
         at = reader.at
@@ -88,7 +88,7 @@ def _fits(kind: Kind, line: Line) -> bool:
     return isinstance(head, Name) and head.text in kind.settings
 
 
-class _Shape(Reader):
+class Shape(Reader):
     """Takes the items that the real reader takes; what it returns means nothing."""
 
     lost = False

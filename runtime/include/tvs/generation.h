@@ -12,7 +12,7 @@
 #include "tvs/record.h"
 #include "tvs/worker.h"
 
-#define TVS_ABI_VERSION       1
+#define TVS_ABI_VERSION       2
 #define TVS_GENERATION_SYMBOL "tvs_generation"
 
 enum tvs_nic_family {
@@ -141,15 +141,30 @@ struct tvs_generation {
     struct tvs_gen_cores cores;
     struct tvs_gen_memory memory;
     struct tvs_gen_steering steering;
-    uint32_t n_ports, n_lips, n_routes, n_pools, n_services, n_classes;
+    uint32_t n_ports, n_lips, n_vip_routes, n_routes, n_pools, n_services, n_classes;
     const struct tvs_gen_port *ports;
     const struct tvs_gen_lip *lips;
-    const struct tvs_gen_route *routes;
+    const struct tvs_gen_route *vip_routes; /* the same on every node of the site */
+    const struct tvs_gen_route *routes;     /* this node's own */
     const struct tvs_gen_pool *pools;
     const struct tvs_gen_service *services;
 
     /* The packet path: every frame gets a verdict. n <= TVS_MAX_BURST. */
     void (*burst)(struct tvs_worker *worker, struct tvs_frame *frames, unsigned n);
 };
+
+/* Routes that the node announces, and each of them by number. */
+TVS_INLINE uint32_t tvs_generation_n_routes(const struct tvs_generation *generation)
+{
+    return generation->n_vip_routes + generation->n_routes;
+}
+
+TVS_INLINE const struct tvs_gen_route *tvs_generation_route(const struct tvs_generation *generation,
+                                                            uint32_t number)
+{
+    return number < generation->n_vip_routes
+               ? &generation->vip_routes[number]
+               : &generation->routes[number - generation->n_vip_routes];
+}
 
 #endif

@@ -48,7 +48,6 @@ _Static_assert(sizeof(struct tvs_vip_entry) == 12, "five per line");
 struct tvs_site {
     uint8_t steering; /* enum tvs_steering_mode */
     uint16_t n_workers;
-    uint16_t node;      /* this node's index in the cluster */
     uint16_t reta_mask; /* reta size - 1 */
     const uint16_t *reta;
 

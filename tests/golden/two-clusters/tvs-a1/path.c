@@ -258,7 +258,6 @@ _Static_assert(sizeof(vips) / sizeof(vips[0]) == 32, "a power of two");
 static const struct tvs_site site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 8,
-    .node = 0,
     .reta_mask = sizeof(node_reta) / sizeof(node_reta[0]) - 1,
     .reta = node_reta,
     .lip_base = IPV4(172, 16, 0, 0),

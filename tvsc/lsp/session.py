@@ -1,0 +1,301 @@
+"""The open files and the sites that they belong to; when a site is analysed, and what is published.
+
+All of this lives on the event loop. The analyses run in a thread, one at a time; one whose texts
+changed meanwhile is given up and its results are dropped, so that the newest text wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lsprotocol import types
+
+from tvsc.lsp.analysis import AbandonedError, Analysis, analyse, check_site
+from tvsc.lsp.diagnostics import ByFile, Translator, Wishes
+from tvsc.lsp.sites import Finder, is_site_text, might_be_site
+from tvsc.lsp.text import Buffer
+from tvsc.lsp.uris import uri_of_key
+
+T = TypeVar("T")
+
+DEBOUNCE_S = 0.15
+"""Typing pauses that long before a site is analysed."""
+
+_SEEKING_S = 0.01
+
+log = logging.getLogger(__name__)
+
+Publish = Callable[[str, int | None, list[types.Diagnostic]], None]
+
+
+@dataclass(slots=True, eq=False)
+class SiteState:
+    """One site (or one fragment of none). `wanted` counts the changes, `done` is the one analysed.
+
+    `good` is the last analysis without a syntax error: its names stay known while one is typed.
+    """
+
+    root: Path
+    key: str
+    whole: bool
+    wanted: int = 1
+    done: int = 0
+    latest: Analysis | None = None
+    good: Analysis | None = None
+    found: ByFile = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = False
+
+    def has(self, key: str) -> bool:
+        """Whether the file belongs to it, by the last analysis."""
+        return key == self.key or (self.latest is not None and key in self.latest.numbers)
+
+
+class Session:
+    """One client's documents."""
+
+    def __init__(self, publish: Publish) -> None:
+        self.publish = publish
+        self.wishes = Wishes()
+        self.folders: list[Path] = []
+        self.buffers: dict[str, Buffer] = {}
+        self.sites: dict[str, SiteState] = {}
+        self._published: dict[str, list[types.Diagnostic]] = {}
+        self._seeking: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._analyses = ThreadPoolExecutor(1, "analysis")
+        self._errands = ThreadPoolExecutor(1, "errand")
+
+    # --- what happens to documents ---------------------------------------------------------------
+
+    def opened(self, buffer: Buffer) -> None:
+        """A document is open."""
+        self.buffers[buffer.key] = buffer
+        self.changed_on_disk([buffer.key])
+        self._seek(buffer.key)
+
+    def edited(self, buffer: Buffer) -> None:
+        """A document has another text."""
+        self.buffers[buffer.key] = buffer
+        self.changed_on_disk([buffer.key])
+        own = self.sites.get(buffer.key)
+        begins = own is None and is_site_text(buffer.text)
+        turns = own is not None and own.whole != might_be_site(buffer.text)
+        if begins or turns or not self.sites_with(buffer.key):
+            self._seek(buffer.key)
+
+    def closed(self, key: str) -> None:
+        """A document is closed: its file counts again, and sites without an open one go."""
+        self.buffers.pop(key, None)
+        self.changed_on_disk([key])
+        for site in list(self.sites.values()):
+            if not any(site.has(open_key) for open_key in self.buffers):
+                self._drop(site)
+
+    def changed_on_disk(self, keys: Iterable[str]) -> None:
+        """Files have other texts: the sites that have them are analysed again."""
+        changed = list(keys)
+        for site in self.sites.values():
+            if any(site.has(key) for key in changed):
+                self._want(site)
+
+    def files_changed(self) -> None:
+        """Files came or went: patterns may match others, and a file may have another site."""
+        for site in self.sites.values():
+            self._want(site)
+        for key in self.buffers:
+            self._seek(key)
+
+    def texts(self) -> dict[str, str]:
+        """The text of every open document, by key."""
+        return {key: buffer.text for key, buffer in self.buffers.items()}
+
+    # --- which sites there are -------------------------------------------------------------------
+
+    def sites_with(self, key: str) -> list[SiteState]:
+        """The sites that have a file, whole ones first."""
+        found = [site for site in self.sites.values() if site.has(key)]
+        return sorted(found, key=lambda site: not site.whole)
+
+    def _seek(self, key: str) -> None:
+        if key not in self._seeking:
+            self._seeking.add(key)
+            self._start(self._find_sites(key))
+
+    async def _find_sites(self, key: str) -> None:
+        """Find the sites of a file, and have them analysed; a file of none stands alone."""
+        try:
+            finder = Finder(self.texts(), self.folders)
+            roots = await self.errand(partial(finder.sites_of, key))
+        finally:
+            self._seeking.discard(key)
+        buffer = self.buffers.get(key)
+        if buffer is None:
+            return
+        others = [site for site in self.sites_with(key) if site.key != key and site.whole]
+        if not roots and not others and buffer.is_site_file:
+            self._add(key, might_be_site(buffer.text))
+        for root in roots:
+            self._add(root, whole=True)
+        own = self.sites.get(key)
+        if own is not None and key not in roots and (roots or others):
+            self._drop(own)
+
+    def _add(self, key: str, whole: bool) -> None:
+        site = self.sites.get(key)
+        if site is not None and site.whole == whole:
+            return
+        if site is not None:
+            self._drop(site)
+        site = self.sites[key] = SiteState(self._root_path(key), key, whole)
+        self._want(site)
+
+    def _root_path(self, key: str) -> Path:
+        buffer = self.buffers.get(key)
+        path = None if buffer is None else buffer.path
+        return Path(key) if path is None else path
+
+    def _drop(self, site: SiteState) -> None:
+        site.closed = True
+        site.settled.set()
+        site.hurry.set()
+        self.sites.pop(site.key, None)
+        self._publish(site.found)
+
+    def _drop_alone(self, key: str) -> None:
+        site = self.sites.get(key)
+        if site is not None and not site.whole:
+            self._drop(site)
+
+    def _reconcile(self, site: SiteState) -> None:
+        """After an analysis: what stood alone may belong to it now, what belonged may not."""
+        assert site.latest is not None
+        for key, buffer in self.buffers.items():
+            if key != site.key and site.whole and key in site.latest.numbers:
+                self._drop_alone(key)
+            if buffer.is_site_file and not self.sites_with(key):
+                self._seek(key)
+
+    # --- analyses --------------------------------------------------------------------------------
+
+    def _want(self, site: SiteState) -> None:
+        site.wanted += 1
+        site.settled.clear()
+        if site.task is None or site.task.done():
+            site.task = self._start(self._analyse(site))
+
+    async def _analyse(self, site: SiteState) -> None:
+        """Analyse a site until nothing newer is wanted."""
+        while site.done != site.wanted and not site.closed:
+            wanted = site.wanted
+            await self._pause(site)
+            if site.wanted != wanted and not site.hurry.is_set():
+                continue
+            wanted = site.wanted
+            try:
+                await self._once(site, wanted)
+            except AbandonedError:
+                continue
+            except Exception as error:
+                log.exception("analysis of %s failed: %s", site.root, error)
+            site.done = wanted
+        site.hurry.clear()
+        site.settled.set()
+
+    async def _pause(self, site: SiteState) -> None:
+        """Until typing pauses, or somebody waits for the result."""
+        if site.done == 0:
+            return
+        try:
+            await asyncio.wait_for(site.hurry.wait(), DEBOUNCE_S)
+        except TimeoutError:
+            return
+
+    async def _once(self, site: SiteState, wanted: int) -> None:
+        def tick() -> None:
+            if site.wanted != wanted or site.closed:
+                raise AbandonedError
+
+        loop = asyncio.get_running_loop()
+        work = partial(check_site, site.root, self.texts(), tick, site.whole)
+        checked = await loop.run_in_executor(self._analyses, work)
+        tick()
+        translator = Translator(checked, self.uri, self.wishes)
+        before, site.found = site.found, await self.errand(partial(translator.by_file, site.key))
+        tick()
+        self._publish({**before, **site.found})
+        indexed = partial(analyse, checked, self.wishes.encoding)
+        site.latest = await loop.run_in_executor(self._analyses, indexed)
+        if checked.parsed:
+            site.good = site.latest
+        self._reconcile(site)
+
+    def _publish(self, files: Iterable[str]) -> None:
+        """Send what all sites say about some files, where it is not what was sent last."""
+        for key in files:
+            found: list[types.Diagnostic] = []
+            for site in self.sites.values():
+                found += [d for d in site.found.get(key, ()) if d not in found]
+            buffer = self.buffers.get(key)
+            if found != self._published.get(key, None if buffer else []):
+                version = None if buffer is None else buffer.version
+                self.publish(self.uri(key), version, found)
+            if found or buffer:
+                self._published[key] = found
+            else:
+                self._published.pop(key, None)
+
+    # --- for those who ask -----------------------------------------------------------------------
+
+    def uri(self, key: str) -> str:
+        """The URI of a file: the client's own for an open one."""
+        buffer = self.buffers.get(key)
+        return uri_of_key(key) if buffer is None else buffer.uri
+
+    async def settle(self, key: str, timeout_s: float) -> bool:
+        """Wait until the sites of a file are analysed as they are now; whether they are."""
+        end = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            left_s = end - asyncio.get_running_loop().time()
+            waiting = [s for s in self.sites_with(key) if s.done != s.wanted]
+            if not waiting and key not in self._seeking:
+                return True
+            if left_s <= 0:
+                return False
+            for site in waiting:
+                site.hurry.set()
+            events = {asyncio.create_task(_settled(site)) for site in waiting}
+            events = events or {asyncio.create_task(asyncio.sleep(_SEEKING_S))}
+            _, pending = await asyncio.wait(
+                events, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            for event in pending:
+                event.cancel()
+
+    async def errand(self, work: Callable[[], T]) -> T:
+        """Run something short off the event loop, not behind a long analysis."""
+        return await asyncio.get_running_loop().run_in_executor(self._errands, work)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background work failed", exc_info=task.exception())
+
+
+async def _settled(site: SiteState) -> None:
+    await site.settled.wait()
