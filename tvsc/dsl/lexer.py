@@ -96,12 +96,17 @@ class Scanner:
     """
 
     def __init__(
-        self, number: int, text: str, report: Callable[[Diagnostic], None], start: int, end: int
+        self,
+        number: int,
+        text: str,
+        report: Callable[[Diagnostic], None],
+        start: int = 0,
+        end: int | None = None,
     ) -> None:
         self.number = number
         self.text = text
         self.start = start
-        self.end = end
+        self.end = len(text) if end is None else end
         self.report = report
         self.tokens: list[LeafToken] = []
         self.spans: list[Span] = []

@@ -146,8 +146,8 @@ def parse(
 ) -> Program | None:
     """Parse the site file and everything it includes. None when the site file cannot be read.
 
-    Files of at least `apart_characters` are not parsed whole: their `pool`, `service` and `for`
-    blocks come as `Blocks`.
+    When more than `apart_characters` were read, files are not parsed whole any more: their `pool`,
+    `service` and `for` blocks come as `Blocks`.
     """
     loader = Loader(path, sources, report)
     number = loader.read(path.name)
@@ -166,6 +166,7 @@ class _Follow:
         self.loader = loader
         self.report = report
         self.apart_characters = apart_characters
+        self.characters = 0
         self.included: dict[Span, tuple[File, ...]] = {}
         self.files: dict[int, File] = {}
         self.open: list[tuple[int, Span | None]] = []
@@ -194,7 +195,8 @@ class _Follow:
         return parsed
 
     def _parse(self, number: int, text: str) -> File:
-        if self.apart_characters is None or len(text) < self.apart_characters:
+        self.characters += len(text)
+        if self.apart_characters is None or self.characters < self.apart_characters:
             return parse_file(number, text, self.report)
         body: list[Statement] = []
         for part in split(text):

@@ -20,11 +20,18 @@ _ONE_IN = 16
 _PIECE = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|["{}]')
 _NO_CODE = r"(?:[ \t\r\f\n]|#[^\n]*\n)*"
 _HEAD = re.compile(
-    _NO_CODE + r'(?:(?:pool|service)[ \t]+(?:[\w-]+|"[^"\\\n]*")|for[ \t]+\w+[ \t]+in\b[^"#\n]*)[ \t]*',
+    _NO_CODE
+    + r'(?:(?:pool|service)[ \t]+(?:[\w-]+|"[^"\\\n]*")|for[ \t]+\w+[ \t]+in\b[^"#\n]*)[ \t]*',
     re.ASCII,
 )
 _NOT_APART = re.compile(r"\b(?:include|like)\b")
 """What leads out of a block: it is then read with the rest of the file."""
+
+
+def _leads_out(text: str, start: int, end: int) -> bool:
+    if text.find("like", start, end) < 0 and text.find("include", start, end) < 0:
+        return False  # nearly always, and ten times faster than the pattern
+    return _NOT_APART.search(text, start, end) is not None
 
 
 class Part(NamedTuple):
@@ -88,8 +95,7 @@ def _statements(text: str) -> list[Part] | None:
                 end = match.end()
                 end += text.startswith("\n", end)
                 apart = _HEAD.fullmatch(text, start, head_end) is not None
-                apart = apart and not _NOT_APART.search(text, start, end)
-                found.append(Part(start, end, apart))
+                found.append(Part(start, end, apart and not _leads_out(text, start, end)))
                 start = end
         elif piece == '"':
             return None

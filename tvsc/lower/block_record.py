@@ -54,11 +54,13 @@ class _Reads(dict[str, tuple[Scalar, Span]]):
         super().__init__(values)
         self.names: dict[str, None] = {}
 
-    def get(self, name: str, default: object = None) -> tuple[Scalar, Span] | None:  # type: ignore[override]
-        found = self[name] if name in self else None
-        if found is not None:
+    def get(  # type: ignore[override]
+        self, name: str, default: tuple[Scalar, Span] | None = None
+    ) -> tuple[Scalar, Span] | None:
+        if name in self:
             self.names[name] = None
-        return found
+            return self[name]
+        return default
 
 
 def list_digest(text: str) -> str:

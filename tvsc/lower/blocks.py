@@ -37,17 +37,38 @@ from tvsc.model import Origins, Pool, Service
 from tvsc.source import Span
 
 APART_CHARACTERS = 64 * 1024
-"""Files smaller than this are read at once faster than looked up."""
+"""A site smaller than this is read faster than looked up."""
 
 
-def store() -> Store:
-    """The user's store: `$XDG_CACHE_HOME/tvsc/blocks`."""
+def user_store() -> Store:
+    """`$XDG_CACHE_HOME/tvsc/blocks`."""
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         home = Path(base) if base else Path.home() / ".cache"
     except RuntimeError:  # nobody's home
         return Store(None)
     return Store(home / "tvsc" / "blocks")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a large site is read: in how many processes, beyond how many characters its blocks are
+    read apart (None: never), and where what was read is kept.
+    """
+
+    jobs: int
+    apart_characters: int | None
+    store: Store
+
+    @classmethod
+    def usual(cls) -> Reading:
+        """One process a core, and the user's store."""
+        return cls(len(os.sched_getaffinity(0)), APART_CHARACTERS, user_store())
+
+    @classmethod
+    def nothing_apart(cls) -> Reading:
+        """All in one piece."""
+        return cls(1, None, Store(None))
 
 
 @cache
@@ -71,12 +92,12 @@ class _Places:
     files: dict[int, int]
     defaults: tuple[Span, ...]
 
-    def span(self, place: Sequence[Any]) -> Span:
+    def span(self, place: list[Any]) -> Span:
         """`[path, start, end]` is in the text, `[path, start, end, file]` elsewhere."""
         if len(place) == 3:
             return Span(self.files[0], self.start + place[1], self.start + place[2])
         if place[3] == DEFAULTS:
-            return self.defaults[place[1]]
+            return self.defaults[int(place[1])]
         return Span(self.files[place[3]], place[1], place[2])
 
 
@@ -129,8 +150,7 @@ class BlockReader:
     """Reads the blocks of one site. `syntax` has the mistakes that `parse` came across."""
 
     loader: Loader
-    store: Store
-    jobs: int
+    reading: Reading
     list_lines: int = 0
     syntax: list[Diagnostic] = field(default_factory=list)
     _parsed: dict[Span, Fields] = field(default_factory=dict)
@@ -145,19 +165,19 @@ class BlockReader:
         keys = [self._key(w.blocks) for w in waiting]
         found: list[Read | None] = []
         for key, one in zip(keys, waiting, strict=True):
-            kept = self.store.get(key)
+            kept = self.reading.store.get(key)
             found.append(None if kept is None else self._accept(kept, one, known))
         missing = [n for n, read in enumerate(found) if read is None]
         jobs = [Job(w.blocks.text, self._name(w.blocks), w.values) for w in waiting]
         root = self.loader.root
         made = in_processes(
-            lambda n: record(jobs[missing[n]], root, known), len(missing), self.jobs
+            lambda n: record(jobs[missing[n]], root, known), len(missing), self.reading.jobs
         )
         for n, data in zip(missing, made, strict=True):
             if data is not None:
-                self.store.put(keys[n], data)
+                self.reading.store.put(keys[n], data)
                 found[n] = self._accept(data, waiting[n], known)
-        self.store.trim()
+        self.reading.store.trim()
         return found
 
     def parse(self, blocks: Blocks) -> tuple[Statement, ...]:
@@ -174,7 +194,7 @@ class BlockReader:
         files |= {f.number: f for included in program.included.values() for f in included}
         for file in files.values():
             for blocks in file.body:
-                if isinstance(blocks, Blocks) and self.store.get(self._key(blocks)) is None:
+                if isinstance(blocks, Blocks) and self.reading.store.get(self._key(blocks)) is None:
                     self.parse(blocks)
 
     def fields(self, waiting: Waiting) -> Fields:

@@ -14,7 +14,19 @@ from typing import Protocol
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Block, Blocks, Expr, File, For, Include, Let, Line, Name, Program, Statement
+from tvsc.dsl.ast import (
+    Block,
+    Blocks,
+    Expr,
+    File,
+    For,
+    Include,
+    Let,
+    Line,
+    Name,
+    Program,
+    Statement,
+)
 from tvsc.dsl.values import IntRange, Scalar, type_name
 from tvsc.lower import settings_cluster, settings_service, settings_site
 from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail

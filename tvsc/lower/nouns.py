@@ -87,22 +87,19 @@ def _decoder(number: int) -> _Decode:
     cls = CLASSES[number]
     names = tuple(cls.model_fields)
     hints = get_type_hints(cls)
-    special = tuple(
-        (name, decode) for name in names if (decode := _field(hints[name])) is not None
-    )
-    new, given = cls.__new__, set(names)
-    state: dict[str, object] = {
-        "__pydantic_fields_set__": given,
-        "__pydantic_extra__": None,
-        "__pydantic_private__": None,
-    }
+    special = tuple((name, decode) for name in names if (decode := _field(hints[name])) is not None)
+    new, put, given = cls.__new__, object.__setattr__, set(names)
 
     def decode_noun(data: list[Json]) -> Model:
         fields: dict[str, Any] = dict(zip(names, data[1:], strict=True))
         for name, decode in special:
             fields[name] = decode(fields[name])
         made = new(cls)
-        made.__setstate__({"__dict__": fields, **state})
+        # What pydantic's own `model_construct` sets, without its loops.
+        put(made, "__dict__", fields)
+        put(made, "__pydantic_fields_set__", given)
+        put(made, "__pydantic_extra__", None)
+        put(made, "__pydantic_private__", None)
         return made
 
     return decode_noun
