@@ -106,7 +106,7 @@ def plan(run: Run) -> None:
     manifest has their hashes, and one name is always the same bytes.
     """
     digest = hashlib.sha256(run.base.encode())
-    for source in run.sources.files:
+    for source in sorted(run.sources.files, key=lambda file: file.name):
         digest.update(f"{source.name}\0{len(source.text)}\0{source.text}".encode())
     options = PlanOptions(steering=run.options.steering, base=digest.hexdigest())
     run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)

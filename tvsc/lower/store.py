@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -34,9 +35,10 @@ class Store:
             return None
         path = f"{self._directory}/{key[:2]}/{key}"
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - hundreds of them a run
-                status = os.fstat(file.fileno())
-                if status.st_size > MOST_BYTES:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - hundreds of them a run
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
                     return None
                 data = file.read()
         except OSError:
