@@ -153,9 +153,9 @@ def render(run: Run) -> None:
     """NodePlan -> path: text."""
     if run.unchanged:
         return
-    from tvsc.codegen import render_node
+    from tvsc.codegen import render_site
 
-    run.texts = {node.node: render_node(node) for node in run.plan.nodes}
+    run.texts = render_site(run.plan)
 
 
 def validate(run: Run) -> None:
@@ -171,7 +171,7 @@ def validate(run: Run) -> None:
 
 
 def build(run: Run) -> None:
-    """C -> generation.so of every node; once per machine the host binary."""
+    """C -> generation.so of every node, each common part once; once per machine the host binary."""
     if run.unchanged:
         return
     from tvsc.build.generation import Unit, build_generations

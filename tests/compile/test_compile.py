@@ -153,8 +153,9 @@ def made(good: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
 def test_what_is_written(good: tuple[Path, Path]) -> None:
     _, out = good
     names = {
-        *("node.h", "path.c", "generation.c", "generation.so", "plan.json", "bird.conf"),
-        *("bird-secrets.sh", "tvsd.service", "tvs-bird.service", "sysctl.conf", "cmdline"),
+        *("parts.h", "pools.c", "services.c", "path.c", "generation.c", "generation.so"),
+        *("bird.conf", "bird-secrets.sh", "tvsd.service", "tvs-bird.service", "sysctl.conf"),
+        *("cmdline", "plan.json"),
     }
     assert set(contents(out)) == {f"nodes/{n}/{f}" for n in ("lb1", "lb2") for f in names}
     symbols = subprocess.run(

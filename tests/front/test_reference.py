@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from tvsc.diag import CODES, Diagnostic
+from tvsc.dsl import limits
+from tvsc.dsl.lexer import KEYWORDS
 from tvsc.dsl.literals import BYTES, COUNT, MS
-from tvsc.dsl.parser import parse_file
+from tvsc.dsl.parser import _PRECEDENCE, parse_file
 from tvsc.lower import load_site
 from tvsc.lower.reference import tables_in, with_tables
 from tvsc.lower.schema import KINDS
 
+GRAMMAR = (Path(__file__).parents[2] / "tvsc" / "dsl" / "tvsc.lark").read_text()
 DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
 
 
@@ -26,7 +29,31 @@ def test_tables_are_current() -> None:
 
 
 def test_every_block_has_its_table() -> None:
-    assert tables_in(DOCUMENT.read_text()) == {*KINDS, "functions", "drivers"}
+    assert tables_in(DOCUMENT.read_text()) == {*KINDS, "functions", "drivers", "bounds"}
+
+
+def test_every_limit_is_documented() -> None:
+    assert set(limits.MEANINGS) == {n for n, v in vars(limits).items() if isinstance(v, int)}
+
+
+def test_every_token_is_documented() -> None:
+    """The keywords, operators and marks of the grammar."""
+    text = DOCUMENT.read_text()
+    marks = {"EQUALS": "=", "ARROW": "->", "COMMA": ",", "LBRACE": "{", "LPAREN": "("}
+    keywords = {kind: word for word, kind in KEYWORDS.items()}
+    leaves = {"OPERATOR", "NAME", "VALUE", "TEXT", "FUNCTION", "END", "RBRACE", "RPAREN"}
+    declared = set(re.findall(r"^%declare (.*)$", GRAMMAR, re.MULTILINE)[0].split())
+    declared |= set(re.findall(r"^%declare (.*)$", GRAMMAR, re.MULTILINE)[1].split())
+    assert declared == set(marks) | set(keywords) | leaves
+    for word in (*keywords.values(), "like", *marks.values()):
+        assert re.search(rf"`[^`\n]*{re.escape(word)}[^`\n]*`", text), word
+    for operator in _PRECEDENCE:
+        assert re.search(rf"`[^`\n]*{re.escape(operator)}[^`\n]*`", text), operator
+
+
+def test_every_suffix_is_documented() -> None:
+    for suffix in limits.SUFFIXES:
+        assert f"`{suffix}`" in DOCUMENT.read_text()
 
 
 def test_every_unit_is_documented() -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from lsprotocol import types
-
 from tests.lsp.client import editor, talk
 
 ROOT = Path(__file__).parents[2]

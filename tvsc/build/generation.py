@@ -1,5 +1,8 @@
 """Generated sources -> generation.so, one shared module per node in one meson project.
 
+A source that is no node's own is compiled once for all nodes that have its very text and the same
+instruction set, and named after the first of them.
+
 The project lives in OUT/.tvsc/build/HASH, where HASH covers the runtime, the templates and the
 compiler: with another of them the build starts anew. Sources are rewritten only when their text
 changes, so ninja compiles what changed.
@@ -16,7 +19,14 @@ from tvsc.build.failure import failed
 from tvsc.build.process import run
 from tvsc.build.progress import NINJA_ENV, Progress
 from tvsc.build.toolchain import BUILD_ENV, Compiler, find_meson, find_ninja
-from tvsc.codegen import C_FILES, BuildTarget, render_build
+from tvsc.codegen import (
+    C_HEADER,
+    OWN_SOURCE,
+    SHARED_SOURCES,
+    BuildObject,
+    BuildTarget,
+    render_build,
+)
 from tvsc.diag import codes
 from tvsc.resources import runtime_dir
 
@@ -39,7 +49,33 @@ def _write(path: Path, text: str) -> None:
             return
     except (OSError, UnicodeDecodeError):
         pass
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _write_sources(units: list[Unit], source: Path) -> None:
+    """Writes meson.build and every source that it names, each with the header beside it."""
+    objects: dict[tuple[str, ...], BuildObject] = {}
+    targets = []
+
+    def write(directory: str, name: str, unit: Unit) -> str:
+        for file in (C_HEADER, name):
+            _write(source / directory / file, unit.sources[file])
+        return f"{directory}/{name}"
+
+    for unit in units:
+        march = f"-march={unit.march}"
+        shares = []
+        for name in SHARED_SOURCES:
+            key = (name, march, unit.sources[C_HEADER], unit.sources[name])
+            if key not in objects:
+                directory = f"{Path(name).stem}-{unit.node}"
+                objects[key] = BuildObject(directory, march, write(directory, name, unit))
+            shares.append(objects[key].name)
+        own = write(f"node-{unit.node}", OWN_SOURCE, unit)
+        targets.append(BuildTarget(unit.node, march, own, tuple(shares)))
+    text = render_build(list(objects.values()), targets, str(runtime_dir()))
+    _write(source / "meson.build", text)
 
 
 def build_generations(
@@ -58,15 +94,7 @@ def build_generations(
         if other != root:
             shutil.rmtree(other, ignore_errors=True)
     source, build = root / "source", root / "build"
-    targets = []
-    for unit in units:
-        directory = source / unit.node
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in C_FILES:
-            _write(directory / name, unit.sources[name])
-        files = tuple(f"{unit.node}/{name}" for name in C_FILES if name.endswith(".c"))
-        targets.append(BuildTarget(unit.node, f"-march={unit.march}", files))
-    _write(source / "meson.build", render_build(targets, str(runtime_dir())))
+    _write_sources(units, source)
 
     env = {**BUILD_ENV, **NINJA_ENV, "CC": compiler.cc, "NINJA": find_ninja()}
     if not (build / "build.ninja").is_file():

@@ -34,12 +34,19 @@ def _put(path: Path, data: bytes) -> None:
     path.chmod(_mode(path.name))
 
 
-def _stage_node(run: Run, node: NodePlan) -> None:
-    directory = run.output.stage / "nodes" / node.node
-    directory.mkdir(parents=True)
-    for name, text in run.texts[node.node].items():
-        _put(directory / name, text.encode())
-    shutil.copyfile(run.objects[node.node], directory / GENERATION_SO)
+def _stage_nodes(run: Run) -> None:
+    """Every node's directory is complete; a text that nodes share is one file there."""
+    first: dict[tuple[str, str], Path] = {}
+    for node in run.plan.nodes:
+        directory = run.output.stage / "nodes" / node.node
+        directory.mkdir(parents=True)
+        for name, text in run.texts[node.node].items():
+            shared = first.setdefault((name, text), directory / name)
+            if shared.parent == directory:
+                _put(shared, text.encode())
+            else:
+                (directory / name).hardlink_to(shared)
+        shutil.copyfile(run.objects[node.node], directory / GENERATION_SO)
 
 
 def _versions(run: Run) -> dict[str, str]:
@@ -94,8 +101,7 @@ def stage_all(run: Run) -> State:
         }
     for name, node_state in kept.items():
         _keep(run, name, node_state)
-    for node in run.plan.nodes:
-        _stage_node(run, node)
+    _stage_nodes(run)
     if options.bundle:
         inputs = {source.name: sha256(source.text.encode()) for source in run.sources.files}
         versions = _versions(run)

@@ -140,6 +140,11 @@ def runtime_hash() -> str:
     return _tree_hash(runtime_dir(), frozenset(_NOT_BUILT))
 
 
+def runtime_hash_with_bench() -> str:
+    """Of the runtime's sources, the bench included."""
+    return _tree_hash(runtime_dir(), frozenset(_NOT_BUILT - {"bench"}))
+
+
 def base_hash(compiler: Compiler) -> str:
     """Names everything but the site that goes into a generation, this program's text included."""
     package = Path(__file__).parents[1]

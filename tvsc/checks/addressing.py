@@ -125,7 +125,10 @@ def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
     place: Place
     for node, port in ((n, p) for n in site.nodes() for p in n.ports):
         place = partial(site.span, port, "address")
-        yield from owners.add(port.address.ip, f"the address of node `{node.name}`", place)
+        what = f"the address of node `{node.name}`"
+        if port is not node.ports[0]:
+            what = f"the address of port `{port.name}` of node `{node.name}`"
+        yield from owners.add(port.address.ip, what, place)
     links: dict[Address, Place] = {
         p.gateway: partial(site.span, p, "gateway") for n in site.nodes() for p in n.ports
     }

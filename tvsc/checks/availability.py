@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import NicProfile, Preference, Site
+from tvsc.model import Lowering, NicProfile, Preference, Role, Site
+
+USUAL_LOCAL_PREF = 100
+"""What a route has that says nothing: that of a primary."""
 
 
 def standby_lowers(site: Site) -> Iterator[Diagnostic]:
@@ -15,13 +18,19 @@ def standby_lowers(site: Site) -> Iterator[Diagnostic]:
         role = cluster.role
         if role.preference is not Preference.STANDBY:
             continue
-        if not (role.prepend or role.med or role.community or role.lowering == "local-pref"):
+        if not _lowers(role):
             yield Diagnostic(
                 codes.STANDBY_NOT_LOWER,
                 f"cluster `{cluster.name}` is standby and does not lower its preference",
                 site.span(cluster, "role"),
                 help="write `role standby prepend 3`",
             )
+
+
+def _lowers(role: Role) -> bool:
+    if role.lowering is Lowering.LOCAL_PREF:
+        return role.local_pref < USUAL_LOCAL_PREF
+    return bool(role.prepend or role.med or role.community)
 
 
 def standbys_differ(site: Site) -> Iterator[Diagnostic]:
@@ -81,6 +90,76 @@ def bfd_before_hold(site: Site) -> Iterator[Diagnostic]:
                 )
 
 
+def failover_as_promised(site: Site) -> Iterator[Diagnostic]:
+    """The switch notices a dead node within `failover`: by BFD, else by the hold time."""
+    for cluster in site.clusters:
+        for fabric in cluster.fabric:
+            after, by = fabric.hold_ms, "hold"
+            if fabric.bfd is not None:
+                after, by = fabric.bfd.interval_ms * fabric.bfd.multiplier, "bfd"
+            promised = cluster.failover_ms
+            if promised is None or after <= promised:
+                continue
+            times = fabric.bfd.multiplier if fabric.bfd is not None else 3
+            yield Diagnostic(
+                codes.FAILOVER_SLOW,
+                f"neighbour {fabric.address} notices a dead node of cluster `{cluster.name}` after"
+                f" {after}ms, and {promised}ms are promised",
+                site.span(fabric, by),
+                (Note("the promise", site.span(cluster, "failover")),),
+                f"write `bfd {promised // times}ms x {times}`" if promised >= 10 * times else None,
+            )
+
+
+def fallbacks_lead_somewhere(site: Site) -> Iterator[Diagnostic]:
+    """`sorry` is another pool than the listeners' own; `min-up` leaves the VIPs to another
+    cluster.
+    """
+    for service in site.services:
+        own = next((li for li in service.listeners if li.pool == service.sorry), None)
+        if own is not None:
+            yield Diagnostic(
+                codes.NOWHERE_TO_GO,
+                f"`sorry {service.sorry}` is the pool that serves {own.protocol} {own.port}"
+                " already",
+                site.span(service, "sorry"),
+                (Note("the listener", site.span(own)),),
+            )
+        if service.min_up and len(site.clusters) == 1:
+            yield Diagnostic(
+                codes.NOWHERE_TO_GO,
+                f"`min-up` withdraws the VIPs of service `{service.name}`, and there is no other"
+                " cluster to take them",
+                site.span(service, "min-up"),
+                (Note("the only cluster", site.span(site.clusters[0])),),
+            )
+
+
+def pools_survive_a_failure(site: Site) -> Iterator[Diagnostic]:
+    """A pool that one failure empties has somewhere to go."""
+    for service in site.services:
+        if service.sorry is not None or service.min_up:
+            continue
+        for listener in service.listeners:
+            pool = site.pool_by_name[listener.pool]
+            taking = [s for s in pool.servers if s.weight and not s.drain]
+            if not any(s.weight for s in pool.servers) or len(taking) > 1:
+                continue  # none at all is said elsewhere
+            if taking and pool.check is None:
+                continue  # never taken out
+            what = "one server takes" if taking else "no server takes"
+            yield Diagnostic(
+                codes.POOL_CAN_EMPTY,
+                f"{what} new sessions in pool `{pool.name}`"
+                + (
+                    ": while it is down, clients are refused" if taking else ": clients are refused"
+                ),
+                site.span(taking[0]) if taking else site.span(pool),
+                (Note("clients come from here", site.span(listener)),),
+                "add a server" if taking else "add a server that is not drained",
+            )
+
+
 def _spread(nic: NicProfile) -> tuple[int, int]:
     return nic.rss_key_bytes, nic.reta_size
 
@@ -105,4 +184,13 @@ def nics_alike(site: Site) -> Iterator[Diagnostic]:
             break
 
 
-RULES = (standby_lowers, standbys_differ, one_primary, bfd_before_hold, nics_alike)
+RULES = (
+    standby_lowers,
+    standbys_differ,
+    one_primary,
+    bfd_before_hold,
+    failover_as_promised,
+    fallbacks_lead_somewhere,
+    pools_survive_a_failure,
+    nics_alike,
+)

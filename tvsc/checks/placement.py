@@ -45,6 +45,29 @@ def cores_used_once(site: Site) -> Iterator[Diagnostic]:
             )
 
 
+def control_beside_workers(site: Site) -> Iterator[Diagnostic]:
+    """The control thread has a core of its own if and only if the workers have."""
+    for node in site.nodes():
+        if node.pinned and node.control_core is None:
+            yield Diagnostic(
+                codes.CONTROL_PLACE,
+                f"node `{node.name}` gives its workers cores of their own, and its control thread"
+                " none",
+                site.span(node, "control"),
+                (Note("the workers' cores", site.span(node, "workers")),),
+                "write `control core N`, with a core that no worker has",
+            )
+        if not node.pinned and node.control_core is not None:
+            yield Diagnostic(
+                codes.CONTROL_PLACE,
+                f"node `{node.name}` gives its control thread core {node.control_core}, and its"
+                " workers share all cores",
+                site.span(node, "control"),
+                (Note("the workers", site.span(node, "workers")),),
+                "write `control shared`, or give the workers cores of their own",
+            )
+
+
 def one_socket(site: Site) -> Iterator[Diagnostic]:
     """Workers and NIC sit on one socket: crossing costs 15 to 20 %."""
     for node in site.nodes():
@@ -127,6 +150,7 @@ def _busy(site: Site, node: Node) -> Diagnostic:
 RULES = (
     cores_match_workers,
     cores_used_once,
+    control_beside_workers,
     one_socket,
     devices_used_once,
     devices_fit_profiles,

@@ -1,6 +1,8 @@
 """NodePlan -> {path: text}: runs the templates and nothing else.
 
 `path` is relative to OUT/nodes/NODE. A pure function: the same plan gives the same text anywhere.
+What the plans of several nodes share (their pools and services are the same objects) is rendered
+once, and the nodes have the same text object.
 """
 
 from __future__ import annotations
@@ -11,12 +13,20 @@ from functools import cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from tvsc.codegen import escape
-from tvsc.codegen.c_context import c_context
+from tvsc.codegen.c_node import node_context
+from tvsc.codegen.c_path import path_context
+from tvsc.codegen.c_site import site_context
 from tvsc.codegen.etc_context import SECRETS_DIR, etc_context
-from tvsc.plan import NodePlan, abi, plan_json
+from tvsc.plan import NodePlan, PlanWriter, SitePlan, abi
 from tvsc.resources import templates_dir
 
-C_FILES = ("node.h", "path.c", "generation.c")
+C_HEADER = "parts.h"
+SITE_FILES = (C_HEADER, "pools.c", "services.c")
+SHARED_SOURCES = ("pools.c", "services.c", "path.c")
+"""No node's own: a text that several nodes have is compiled once."""
+
+OWN_SOURCE = "generation.c"
+C_FILES = (C_HEADER, *SHARED_SOURCES, OWN_SOURCE)
 """Written in this order; the .c files are compiled."""
 
 BIRD_CONF = "bird.conf"
@@ -66,27 +76,75 @@ def _template(path: str) -> Template:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildTarget:
-    """A node as the build sees it; `files` are relative to the build's sources."""
+class BuildObject:
+    """A source that is compiled once for all targets that name it; `file` is relative to the
+    build's sources.
+    """
 
     name: str
     march: str
-    files: tuple[str, ...]
+    file: str
 
 
-def render_build(targets: list[BuildTarget], runtime: str) -> str:
+@dataclass(frozen=True, slots=True)
+class BuildTarget:
+    """A node as the build sees it: its own source and the names of the objects it shares."""
+
+    name: str
+    march: str
+    file: str
+    objects: tuple[str, ...]
+
+
+def render_build(objects: list[BuildObject], targets: list[BuildTarget], runtime: str) -> str:
     """meson.build for these nodes; `runtime` is the directory of the runtime's sources."""
-    return _template("build/meson.build").render(targets=targets, runtime=runtime)
+    return _template("build/meson.build").render(objects=objects, targets=targets, runtime=runtime)
 
 
 def _variables(context: object) -> dict[str, object]:
     return {f.name: getattr(context, f.name) for f in fields(context)}  # type: ignore[arg-type]
 
 
+def _render_site(plan: NodePlan) -> dict[str, str]:
+    variables = {**_variables(site_context(plan)), "compiler": plan.compiler}
+    return {name: _template(f"c/{name}").render(variables) for name in SITE_FILES}
+
+
+def _same_site(one: NodePlan, other: NodePlan) -> bool:
+    """Whether the plans share their tables; the large ones are compared by identity."""
+    return (
+        one.pools is other.pools
+        and one.services is other.services
+        and one.vips is other.vips
+        and (one.compiler, one.site, one.sources) == (other.compiler, other.site, other.sources)
+    )
+
+
+class Renderer:
+    """Renders plans, and remembers what plans after the first share with it."""
+
+    def __init__(self, writer: PlanWriter | None = None) -> None:
+        self._writer = writer or PlanWriter()
+        self._site: tuple[NodePlan, dict[str, str]] | None = None
+
+    def c(self, plan: NodePlan) -> dict[str, str]:
+        """The generated sources of a node."""
+        if self._site is None or not _same_site(self._site[0], plan):
+            self._site = plan, _render_site(plan)
+        return {
+            **self._site[1],
+            "path.c": _template("c/path.c").render(_variables(path_context(plan))),
+            OWN_SOURCE: _template(f"c/{OWN_SOURCE}").render(_variables(node_context(plan))),
+        }
+
+    def node(self, plan: NodePlan) -> dict[str, str]:
+        """Every text of a node, in order."""
+        return {**self.c(plan), **render_etc(plan), "plan.json": self._writer.text(plan)}
+
+
 def render_c(plan: NodePlan) -> dict[str, str]:
     """The generated sources of a node."""
-    variables = _variables(c_context(plan))
-    return {name: _template(f"c/{name}").render(variables) for name in C_FILES}
+    return Renderer().c(plan)
 
 
 def render_bird(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> str:
@@ -102,4 +160,10 @@ def render_etc(plan: NodePlan) -> dict[str, str]:
 
 def render_node(plan: NodePlan) -> dict[str, str]:
     """Every text of a node, in order."""
-    return {**render_c(plan), **render_etc(plan), "plan.json": plan_json(plan)}
+    return Renderer().node(plan)
+
+
+def render_site(plan: SitePlan) -> dict[str, dict[str, str]]:
+    """Every text of every node, by the node's name."""
+    renderer = Renderer(plan.writer)
+    return {node.node: renderer.node(node) for node in plan.nodes}

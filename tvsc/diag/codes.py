@@ -56,6 +56,7 @@ LANGUAGE_VERSION = _code(15, "language version missing or unknown")
 FLOW_TEXT = _code(16, "flow is written wrongly")
 PYTHON_FAILED = _code(17, "Python site file failed")
 PYTHON_NO_SITE = _code(18, "Python site file builds no site")
+HIDDEN_CHARACTER = _code(19, "character that hides what a text says")
 
 # Names, types and settings
 UNKNOWN_SETTING = _code(101, "unknown setting")
@@ -89,6 +90,8 @@ RANGE_BACKWARDS = _code(207, "range ends before it starts")
 NOTHING_LISTENS = _code(208, "service has nothing to listen on")
 CHECK_CANNOT_PASS = _code(209, "health check cannot work with this pool")
 WEIGHTS_IGNORED = _code(210, "schedule ignores the weights")
+RULE_UNREACHABLE = _code(211, "access rule that can never apply")
+THRESHOLD_UNMET = _code(212, "threshold that cannot be met")
 
 # Addressing
 LIP_OUTSIDE = _code(301, "local IPs do not fit their prefix")
@@ -122,12 +125,16 @@ SOCKET_MISMATCH = _code(603, "workers and NIC on different sockets")
 DEVICE_TWICE = _code(604, "device used twice")
 DEVICE_MISMATCH = _code(605, "device does not fit its NIC profile")
 BUSY_SHARED = _code(606, "busy polling on shared cores")
+CONTROL_PLACE = _code(607, "control thread and workers are placed in different ways")
 
 # High availability
 STANDBY_NOT_LOWER = _code(701, "standby is not less preferred")
 NO_PRIMARY = _code(702, "no primary cluster")
 HOLD_BELOW_BFD = _code(703, "BGP gives up before BFD can")
 NIC_MISMATCH = _code(704, "nodes of a cluster spread packets differently")
+NOWHERE_TO_GO = _code(705, "way out of an empty pool leads nowhere")
+POOL_CAN_EMPTY = _code(706, "one failure empties a pool", Severity.WARNING)
+FAILOVER_SLOW = _code(707, "dead node is noticed later than promised")
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

@@ -5,7 +5,8 @@ Lower case, no full stop, names in backticks; `message` states the fact, `help` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from tvsc.diag.codes import Code, Severity
 from tvsc.source import Span
@@ -37,6 +38,27 @@ class Diagnostic:
     def severity(self) -> Severity:
         """Error or warning: a property of the code, unless the user denies the warning."""
         return Severity.ERROR if self.denied else self.code.severity
+
+
+def at_most(limit: int, report: Callable[[Diagnostic], None]) -> Callable[[Diagnostic], None]:
+    """Passes on the first `limit` messages; the last of them says that there are no more."""
+    count = 0
+
+    def bounded(diagnostic: Diagnostic) -> None:
+        nonlocal count
+        count += 1
+        if count < limit:
+            report(diagnostic)
+        elif count == limit:
+            report(last(diagnostic, limit))
+
+    return bounded
+
+
+def last(diagnostic: Diagnostic, limit: int) -> Diagnostic:
+    """The message, which says that it is the last one of a stage."""
+    note = Note(f"no more than {limit} errors are looked for: there may be others")
+    return replace(diagnostic, notes=(*diagnostic.notes, note))
 
 
 def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:

@@ -14,9 +14,10 @@ from typing import Any
 from lark.lexer import Lexer, Token
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.diag.diagnostic import Diagnostic, Note, at_most
 from tvsc.dsl import limits
 from tvsc.dsl.ast import Arrow, Name, Value
+from tvsc.dsl.hidden import is_hidden, report_hidden
 from tvsc.dsl.literals import LITERALS, LiteralError, parse_text
 from tvsc.source import Span
 
@@ -107,7 +108,7 @@ class Scanner:
         self.text = text
         self.start = start
         self.end = len(text) if end is None else end
-        self.report = report
+        self.report = at_most(limits.ERRORS, report)
         self.tokens: list[LeafToken] = []
         self.spans: list[Span] = []
         self.open: list[tuple[str, Span]] = []
@@ -116,6 +117,7 @@ class Scanner:
     def scan(self) -> bool:
         """Fill `tokens`; whether the braces and parentheses have their partners and depth."""
         text, number, end = self.text, self.number, self.end
+        report_hidden(number, text, self.report, self.start, end)
         match_at, blank_at, put = _TOKEN.match, _BLANK.match, self._put
         at = self.start
         while True:
@@ -130,6 +132,8 @@ class Scanner:
             kind = match.lastgroup
             start, at = at, match.end()
             span = Span(number, start, at)
+            if at - start > limits.WORD_CHARACTERS and kind != "text":
+                return self._too_long(span)
             piece = match.group()
             if kind == "word":
                 put(KEYWORDS.get(piece, "NAME"), piece, Name(piece, span), span)
@@ -141,6 +145,12 @@ class Scanner:
         for bracket, span in self.open:
             self.report(Diagnostic(codes.BRACE_NOT_CLOSED, f"`{bracket}` is never closed", span))
         return not self.open
+
+    def _too_long(self, span: Span) -> bool:
+        """Nothing that makes sense is so long, and no message could show it."""
+        message = f"a name or value has at most {limits.WORD_CHARACTERS} characters"
+        self.report(Diagnostic(codes.BAD_LITERAL, message, span))
+        return False
 
     def _put(self, kind: str, text: str, leaf: object, span: Span) -> None:
         self.tokens.append(LeafToken.make(kind, text, leaf))
@@ -261,6 +271,8 @@ class Scanner:
         end = at + 1
         while end < len(self.text) and self.text[end] == character:
             end += 1
+        if is_hidden(character):
+            return end  # said already
         shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
         hint = "statements end with the line" if character == ";" else None
         self.report(

@@ -170,7 +170,7 @@ LITERALS: dict[str, Callable[[str], Scalar]] = {
 
 _PIECE = re.compile(
     r"(?P<plain>[^\\{}]+)|(?P<escape>\\.)|(?P<brace>\{\{|\}\})"
-    r"|\{(?P<name>[A-Za-z_]\w*(?:-\w+)*)(?::0?(?P<width>\d))?\}|(?P<bad>[{}])",
+    r"|\{(?P<name>[A-Za-z_]\w*(?:-\w+)*)(?::0?(?P<width>\d))?\}|(?P<hole>\{[^{}\\]*\})|(?P<bad>[{}])",
     re.ASCII,
 )
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
@@ -198,6 +198,15 @@ def parse_text(text: str, span: Span) -> tuple[Text, list[Diagnostic]]:
             problems.append(
                 Diagnostic(
                     codes.BAD_LITERAL, f"`{piece}` is no escape", here, help="write `\\\\` for `\\`"
+                )
+            )
+        elif kind == "hole":
+            problems.append(
+                Diagnostic(
+                    codes.BAD_LITERAL,
+                    "braces in a text hold the name of a variable",
+                    here,
+                    help="write `{name}`, `{name:03}` for up to 9 digits, or `{{` for a brace",
                 )
             )
         else:

@@ -16,6 +16,7 @@ from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.dsl import limits
 from tvsc.dsl.ast import Blocks, File, For, Include, Line, Program, Statement
 from tvsc.dsl.parser import parse_file, parse_part
+from tvsc.dsl.pattern import TooManyNamesError, files_matching, has_pattern
 from tvsc.dsl.split import split
 from tvsc.source import SourceMap, Span
 
@@ -56,7 +57,9 @@ class Loader:
                 return None
             size = status.st_size
             if size > limits.FILE_CHARACTERS:
-                self._too_large(path, limits.FILE_CHARACTERS, "a file", span)
+                self._too_large(
+                    path, f"a file has at most {limits.FILE_CHARACTERS >> 20} MiB", span
+                )
                 return None
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
                 data = file.read()
@@ -75,7 +78,8 @@ class Loader:
             return None
         self._characters += len(data)
         if self._characters > limits.SITE_CHARACTERS or len(self.sources.files) >= limits.FILES:
-            self._too_large(path, limits.SITE_CHARACTERS, "a whole site", span)
+            most = f"{limits.SITE_CHARACTERS >> 20} MiB in {limits.FILES:,} files"
+            self._too_large(path, f"a whole site has at most {most}", span)
             return None
         return self._decode(path, data, span)
 
@@ -102,34 +106,34 @@ class Loader:
             )
         )
 
-    def _too_large(self, path: str, limit: int, what: str, span: Span | None) -> None:
-        self.report(
-            Diagnostic(
-                codes.FILE_TOO_LARGE,
-                f"`{path}` is too large: {what} has at most {limit >> 20} MiB"
-                f" in {limits.FILES} files",
-                span,
-            )
-        )
+    def _too_large(self, path: str, most: str, span: Span | None) -> None:
+        self.report(Diagnostic(codes.FILE_TOO_LARGE, f"`{path}` is too large: {most}", span))
 
     def beside(self, name: str, file: int) -> str:
         """`name`, as written in file number `file`, seen from the site file's directory."""
         base = os.path.dirname(self.sources.files[file].name)  # noqa: PTH120
         return os.path.normpath(os.path.join(base, name))  # noqa: PTH118
 
-    def match(self, pattern: str, file: int) -> list[str]:
-        """The files that an include's pattern names, sorted; paths as in `beside`."""
+    def match(self, pattern: str, file: int, span: Span | None = None) -> list[str] | None:
+        """The files that an include's pattern names, sorted; paths as in `beside`. None after a
+        report.
+        """
         name = self.beside(pattern, file)
-        if not any(c in name for c in "*?["):
+        if not has_pattern(name):
             return [name]
-        here = self.root.parent
+        here = str(self.root.parent)
         try:
-            if Path(name).is_absolute():
-                found = [p for p in Path("/").glob(name[1:]) if p.is_file()]
-            else:
-                found = [p for p in here.glob(name) if p.is_file()]
-        except (ValueError, OSError, NotImplementedError, IndexError):
-            return []
+            found = files_matching("/" if name.startswith("/") else here, name)
+        except TooManyNamesError:
+            self.report(
+                Diagnostic(
+                    codes.FILE_TOO_LARGE,
+                    f"`{pattern}` looks at more than {limits.PATTERN_NAMES:,} names",
+                    span,
+                    help="name the directory that has the files",
+                )
+            )
+            return None
         return sorted(os.path.relpath(p, here) for p in found)
 
 
@@ -216,7 +220,11 @@ class _Follow:
             )
             return
         pattern = "".join(p for p in parts if isinstance(p, str))
-        names = self.loader.match(pattern, number) if pattern and "\0" not in pattern else []
+        names: list[str] | None = []
+        if pattern and "\0" not in pattern:
+            names = self.loader.match(pattern, number, span)
+        if names is None:
+            return
         if not names:
             self.report(Diagnostic(codes.INCLUDE_NOTHING, f"no file matches `{pattern}`", span))
         found = (self.loader.read(name, span) for name in names)

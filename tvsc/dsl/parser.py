@@ -14,7 +14,7 @@ from typing import cast
 from lark import Lark, Token, Transformer, UnexpectedToken
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.diagnostic import Diagnostic, at_most
 from tvsc.dsl import limits
 from tvsc.dsl.ast import (
     Binary,
@@ -164,6 +164,7 @@ def parse_part(
     if not scanner.scan():
         return ()
     tokens, spans = scanner.tokens, scanner.spans
+    report = at_most(limits.SYNTAX_ERRORS, report)
     for _ in range(limits.SYNTAX_ERRORS):
         for index, token in enumerate(tokens):
             token.start_pos = index

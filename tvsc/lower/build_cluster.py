@@ -66,6 +66,7 @@ def build_cluster(context: Context, entry: Entry, nics: list[str]) -> Cluster:
         sessions_per_worker=sessions,
         idle=IdlePolicy(scope.get("idle", str, "busy")),
         cpu=scope.get("cpu", str, "x86-64-v2"),
+        failover_ms=scope.get("failover", int, None),
         local_ips=local_ips,
         sync=_sync(scope),
         fabric=fabric,

@@ -102,14 +102,16 @@ def _limits(scope: Scope) -> Limits | None:
     if entry is None:
         return None
     inner = Scope(scope.context, entry, f"{scope.at}/limits", f"the limits of {scope.title}")
-    rules = []
+    rules: list[AccessRule] = []
     for rule in entry.fields.entries.values() if entry.fields is not None else ():
         line = rule.value
         if isinstance(line, AccessLine):
             sources = line.sources
             if isinstance(sources, FromFile):
                 sources = prefixes(scope.context, sources)
-            rules.append(AccessRule(allow=line.allow, sources=sources))
+            at = f"{inner.at}/access/{len(rules) + 1}"
+            scope.context.origins.put(at, rule.span)
+            rules.append(AccessRule(at=at, allow=line.allow, sources=sources))
     return Limits(
         at=inner.at,
         connections=inner.get("connections", int, None),

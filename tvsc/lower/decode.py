@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.diag.diagnostic import Diagnostic, Note, last
 from tvsc.dsl import limits
 from tvsc.dsl.ast import (
     Block,
@@ -116,10 +116,11 @@ class _Decoder:
         self.waiting: list[Waiting] = []
 
     def report(self, diagnostic: Diagnostic) -> None:
-        self._report(diagnostic)
         self.errors += 1
         if self.errors >= limits.ERRORS:
+            self._report(last(diagnostic, limits.ERRORS))
             raise _EnoughError
+        self._report(diagnostic)
 
     def body(self, out: Fields, body: tuple[Statement, ...], env: Env) -> None:
         self.count(body)

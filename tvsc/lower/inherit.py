@@ -19,8 +19,6 @@ from tvsc.lower.schema import Named
 # A machine is in one cluster: a cluster like another has nodes of its own.
 _NOT_COPIED = {"cluster": frozenset({"node"})}
 
-_CHAIN = 64
-
 _Key = tuple[str, str]
 
 
@@ -131,10 +129,12 @@ class _Inherit:
             message = f"there is no {keyword} `{like}`"
             self.report(Diagnostic(codes.UNKNOWN_NAME, message, span, help=hint))
             return None
-        if len(self.open) >= _CHAIN:
+        if len(self.open) >= limits.LIKE_LINKS:
             self.report(
                 Diagnostic(
-                    codes.NESTED_TOO_DEEP, f"a chain of `like` has at most {_CHAIN} links", span
+                    codes.NESTED_TOO_DEEP,
+                    f"a chain of `like` has at most {limits.LIKE_LINKS} links",
+                    span,
                 )
             )
             return None

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
 from tvsc.diag import codes
+from tvsc.dsl import limits
+from tvsc.dsl.hidden import report_hidden
 from tvsc.dsl.values import Endpoint
 from tvsc.lower.scope import Context
 from tvsc.lower.settings_service import MAX_WEIGHT, FromFile, ServerLine
 from tvsc.source import Span
-
-MAX_LINE_CHARACTERS = 4096
-MAX_WRONG_LINES = 20
 
 
 class _WrongLineError(Exception):
@@ -30,12 +29,13 @@ def _lines(context: Context, source: FromFile) -> Iterator[tuple[str, Span]]:
     if number is None:
         return
     text = context.loader.sources.files[number].text
+    report_hidden(number, text, context.sink)
     start = 0
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        if end - start > MAX_LINE_CHARACTERS:
-            message = f"a line of a list has at most {MAX_LINE_CHARACTERS} characters"
+        if end - start > limits.LIST_LINE_CHARACTERS:
+            message = f"a line of a list has at most {limits.LIST_LINE_CHARACTERS} characters"
             context.report(codes.LIST_FILE, message, Span(number, start, start + 80))
             return
         if not context.take_line(Span(number, start, end)):
@@ -65,7 +65,7 @@ def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine
                 "a line is `address,port` or `address,port,weight`",
             )
             wrong += 1
-            if wrong >= MAX_WRONG_LINES:
+            if wrong >= limits.LIST_ERRORS:
                 return
 
 
@@ -97,6 +97,6 @@ def prefixes(context: Context, source: FromFile) -> tuple[IPv4Network | IPv6Netw
         except ValueError:
             context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span)
             wrong += 1
-            if wrong >= MAX_WRONG_LINES:
+            if wrong >= limits.LIST_ERRORS:
                 break
     return tuple(found)

@@ -20,6 +20,7 @@ from ipaddress import (
 from typing import NoReturn, TypeVar
 
 from tvsc.diag import codes
+from tvsc.dsl import limits
 from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text
 from tvsc.dsl.values import (
     Bytes,
@@ -149,10 +150,13 @@ class Reader:
         """A name: bare, or quoted with variables in it."""
         item = self.take(what)
         if isinstance(item, Name):
-            return item.text
-        if not isinstance(item, Text):
+            name = item.text
+            if len(name) <= limits.NAME_CHARACTERS:
+                return name
+        elif isinstance(item, Text):
+            name = text_of(item, self.env)
+        else:
             fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span)
-        name = text_of(item, self.env)
         if not _NAME.fullmatch(name):
             fail(
                 codes.BAD_NAME,

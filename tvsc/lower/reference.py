@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from tvsc.dsl import limits
 from tvsc.lower.decode import VOCABULARY
 from tvsc.lower.evaluate import FUNCTIONS
 from tvsc.lower.nics import FACTS
@@ -61,20 +62,26 @@ def drivers_table() -> str:
     return "\n".join(rows)
 
 
+def limits_table() -> str:
+    """What bounds the work that a site can ask for."""
+    rows = ["| at most | of |", "|---|---|"]
+    for name, meaning in limits.MEANINGS.items():
+        most = int(getattr(limits, name))
+        number = f"{most >> 20} MiB" if meaning.startswith("bytes") else f"{most:,}"
+        rows.append(f"| {number} | {meaning} |")
+    return "\n".join(rows)
+
+
 _MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_tables(document: str) -> str:
     """The document with every `<!-- table: NAME -->` filled in."""
+    made = {"functions": functions_table, "drivers": drivers_table, "bounds": limits_table}
 
     def fill(match: re.Match[str]) -> str:
         name = match[2]
-        if name == "functions":
-            table = functions_table()
-        elif name == "drivers":
-            table = drivers_table()
-        else:
-            table = settings_table(name)
+        table = made[name]() if name in made else settings_table(name)
         return f"{match[1]}\n{table}\n\n{match[3]}"
 
     return _MARKED.sub(fill, document)

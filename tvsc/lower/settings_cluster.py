@@ -175,6 +175,13 @@ kind(
         default="x86-64-v2",
     ),
     Setting(
+        "failover",
+        "failover DURATION",
+        "How soon the switch shall notice a dead node; `bfd` and `hold` are held against it.",
+        duration(10, 3_600_000),
+        default="not checked",
+    ),
+    Setting(
         "local-ips",
         "local-ips { ... }",
         "The local IPs of the cluster.",

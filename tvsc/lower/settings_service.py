@@ -337,14 +337,14 @@ kind(
     Setting(
         "allow",
         'allow PREFIX, ... | allow from "FILE"',
-        "Sources to let in; the first rule that matches wins.",
+        "Sources to let in, and no others; without it, all.",
         _allow,
         key=repr,
     ),
     Setting(
         "deny",
         'deny PREFIX, ... | deny from "FILE"',
-        "Sources to keep out.",
+        "Sources to keep out, even of those that are let in.",
         _deny,
         key=repr,
     ),

@@ -67,6 +67,7 @@ class Index:
     scopes: dict[Span, Scope] = field(default_factory=dict)
     kinds: dict[int, Kind] = field(default_factory=dict)
     top: Scope = field(default_factory=Scope)
+    file_scopes: dict[int, Scope] = field(default_factory=dict)
     files: dict[Span, Text] = field(default_factory=dict)
     secrets: dict[tuple[str, str], None] = field(default_factory=dict)
     complete: bool = True
@@ -97,9 +98,20 @@ class Index:
         start = max((o.span.start for o in found), default=0)
         return [o for o in found if o.span.start == start]
 
+    def scope_at(self, file: int, offset: int) -> Scope:
+        """The scope of the innermost block at a place."""
+        around = [s for s in self.scopes if s.file == file and s.start < offset < s.end]
+        if not around:
+            return self.file_scopes.get(file, self.top)
+        return self.scopes[max(around, key=lambda span: span.start)]
+
     def things(self, what: What) -> list[str]:
-        """The names of all things of a sort."""
-        return [t.name for t in self.by_target if isinstance(t, Thing) and t.what is what]
+        """The names of all things of a sort that are defined."""
+        return [
+            target.name
+            for target, found in self.by_target.items()
+            if isinstance(target, Thing) and target.what is what and any(o.defines for o in found)
+        ]
 
 
 def index_site(program: Program) -> Index:
@@ -108,6 +120,7 @@ def index_site(program: Program) -> Index:
     number, body = program.root.number, program.root.body
     kind = kind_of_file(body) or KINDS["file"]
     walk.index.kinds[number] = kind
+    walk.index.file_scopes[number] = walk.index.top
     try:
         walk.body(kind, body, walk.index.top)
     except _EnoughError:
@@ -164,6 +177,7 @@ class _Walk:
             if visits > MAX_VISITS:
                 self.index.complete = False
                 continue
+            self.index.file_scopes.setdefault(file.number, scope)
             if kind is not None:
                 self.index.kinds.setdefault(file.number, kind)
             self.body(kind, file.body, scope)

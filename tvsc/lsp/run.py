@@ -7,6 +7,8 @@ import os
 import sys
 from typing import NoReturn
 
+from tvsc.lsp import features
+from tvsc.lsp.protocol import RefusedError
 from tvsc.lsp.server import make_server
 
 LOOPBACK = "127.0.0.1"
@@ -23,10 +25,19 @@ class _Short(logging.Formatter):
         return super().format(record).rstrip("\n")
 
 
+class _NoRefusals(logging.Filter):
+    """A refused request has its answer; it is nothing for the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, RefusedError)
+
+
 def serve(tcp_port: int | None, verbose: bool) -> NoReturn:
     """Serve one client, then end the process: 0 after an orderly shutdown, else 1."""
     _log(verbose)
     server = make_server()
+    features.register(server)
     try:
         if tcp_port is None:
             server.start_io()
@@ -45,6 +56,7 @@ def serve(tcp_port: int | None, verbose: bool) -> NoReturn:
 def _log(verbose: bool) -> None:
     debug = os.environ.get("TVSC_DEBUG", "") not in ("", "0")
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_NoRefusals())
     pattern = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     handler.setFormatter(logging.Formatter(pattern) if debug else _Short(pattern))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])

@@ -53,8 +53,9 @@ class Server(LanguageServer):
         self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
 
     def report_server_error(self, error: Exception, source: object) -> None:  # noqa: ARG002
-        """What goes wrong outside of a request goes to the log."""
-        log.error("%s: %s", type(error).__name__, error)
+        """What goes wrong outside of a request goes to the log; a refusal is no mistake."""
+        if not isinstance(error, RefusedError):
+            log.error("%s: %s", type(error).__name__, error)
 
 
 def guarded(

@@ -156,10 +156,11 @@ class Session:
             return
         if site is not None:
             self._drop(site)
-        site = self.sites[key] = SiteState(self._root_path(key), key, whole)
+        site = self.sites[key] = SiteState(self.root_path(key), key, whole)
         self._want(site)
 
-    def _root_path(self, key: str) -> Path:
+    def root_path(self, key: str) -> Path:
+        """The path of a file, as the client spells it where it has it open."""
         buffer = self.buffers.get(key)
         path = None if buffer is None else buffer.path
         return Path(key) if path is None else path

@@ -98,7 +98,8 @@ class Fabric(Noun):
 
 class Cluster(Noun):
     """`workers` forwarding workers on each node, each with room for `sessions_per_worker`
-    sessions; `cpu` is the `-march` its packet path is compiled for.
+    sessions; `cpu` is the `-march` its packet path is compiled for. The switch shall notice a dead
+    node within `failover_ms`, if that is not None.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Cluster(Noun):
     sessions_per_worker: int
     idle: IdlePolicy
     cpu: str
+    failover_ms: int | None = None
     local_ips: LocalIps
     sync: Sync | None
     fabric: tuple[Fabric, ...]

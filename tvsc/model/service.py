@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tvsc.model.base import Address, Model, Network, Noun
+from tvsc.model.base import Address, Network, Noun
 
 
 class Mode(StrEnum):
@@ -60,8 +60,10 @@ class Vip(Noun):
     address: Address
 
 
-class AccessRule(Model):
-    """Sources to let in or keep out, first match wins."""
+class AccessRule(Noun):
+    """Sources to let in or keep out. A source gets in when no rule keeps it out, and some rule lets
+    it in or none lets anybody in: the order means nothing.
+    """
 
     allow: bool
     sources: tuple[Network, ...]

@@ -8,7 +8,7 @@ Pure functions; every choice in a plan carries its reason and the place in the s
 it. `types.py` is the whole shape: read it first.
 """
 
-from tvsc.plan.dump import plan_json, plan_object
+from tvsc.plan.dump import PlanWriter, plan_json, plan_object
 from tvsc.plan.node import PlanOptions, plan_site
 from tvsc.plan.types import (
     FORMAT_VERSION,
@@ -46,6 +46,7 @@ __all__ = [
     "NeighborPlan",
     "NodePlan",
     "PlanOptions",
+    "PlanWriter",
     "PoolPlan",
     "PortPlan",
     "RoutePlan",

@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from operator import attrgetter
 
 from pydantic import BaseModel
 
@@ -39,9 +40,17 @@ def _keys(kind: type) -> tuple[tuple[str, str], ...] | None:
     return tuple((name, f"{_quote(name)}: ") for name in names)
 
 
-@lru_cache(maxsize=1 << 16)
-def _address(value: IPv4Address | IPv4Network | IPv4Interface) -> str:
-    return f'"{value}"'
+def _address(value: IPv4Address) -> str:
+    a, b, c, d = value.packed
+    return f'"{a}.{b}.{c}.{d}"'
+
+
+def _enum(value: Enum) -> str:
+    return _quote(str(value.value))
+
+
+def _hex(value: int) -> str:
+    return f'"{value:#018x}"'
 
 
 _SCALARS: dict[type, Callable[..., str]] = {
@@ -52,51 +61,91 @@ _SCALARS: dict[type, Callable[..., str]] = {
     str: _quote,
     bytes: lambda value: f'"{value.hex()}"',
     IPv4Address: _address,
-    IPv4Network: _address,
-    IPv4Interface: _address,
+    IPv4Network: lambda value: f'"{value}"',
+    IPv4Interface: lambda value: f'"{value}"',
 }
 
 
-def _scalar(value: object, name: str = "") -> str | None:
-    """The text of a value without parts, else None."""
-    if name in _HEX_64:
-        return f'"{value:#018x}"'
-    write = _SCALARS.get(type(value))
-    if write is not None:
-        return write(value)
-    return _quote(str(value.value)) if isinstance(value, Enum) else None
+@cache
+def _writer(kind: type) -> Callable[..., str] | None:
+    """What writes values of a type that has no parts; None for any other type."""
+    return _SCALARS.get(kind) or (_enum if issubclass(kind, Enum) else None)
+
+
+def _is_scalar(value: object) -> bool:
+    kind: type = type(value)
+    return _writer(kind) is not None
+
+
+@cache
+def _flat(kind: type) -> tuple[Callable[[object], tuple[object, ...]], tuple[str, ...]] | None:
+    """How to take the fields of a class and what stands before each; None where a row of them may
+    not do: fewer than two, or a 64-bit number among them.
+    """
+    keys = _keys(kind)
+    if keys is None or len(keys) < 2 or any(name in _HEX_64 for name, _ in keys):
+        return None
+    return attrgetter(*(name for name, _ in keys)), tuple(key for _, key in keys)
+
+
+def _row(value: object) -> str | None:
+    """An object on one line; None when it has parts or the line would be too long.
+
+    Large sites have hundreds of thousands of these: this is the compiler's innermost loop.
+    """
+    kind: type = type(value)
+    flat = _flat(kind)
+    if flat is None:
+        return None
+    take, keys = flat
+    parts = []
+    for key, item in zip(keys, take(value), strict=True):
+        part: type = type(item)
+        write = _writer(part)
+        if write is None:
+            return None
+        parts.append(key + write(item))
+    row = "{" + ", ".join(parts) + "}"
+    return row if len(row) <= _ROW_COLUMNS else None
 
 
 def _text(value: object, indent: str, name: str = "") -> str:
     """JSON; a row of values without parts is one line, so that differences read well."""
-    scalar = _scalar(value, name)
-    if scalar is not None:
-        return scalar
-    deeper = indent + "  "
-    if isinstance(value, tuple):
-        parts = [_text(item, deeper) for item in value]
-        if all(type(item) is int for item in value) and len(parts) > _NUMBERS_PER_LINE:
-            lines = [
-                ", ".join(parts[at : at + _NUMBERS_PER_LINE])
-                for at in range(0, len(parts), _NUMBERS_PER_LINE)
-            ]
-            return _block("[", lines, "]", indent)
-        flat = all(_scalar(item) is not None for item in value)
-        return f"[{', '.join(parts)}]" if flat else _block("[", parts, "]", indent)
+    if name in _HEX_64:
+        assert isinstance(value, int)
+        return _hex(value)
     kind: type = type(value)
+    write = _writer(kind)
+    if write is not None:
+        return write(value)
+    if isinstance(value, tuple):
+        return _list(value, indent)
+    row = _row(value)
+    if row is not None:
+        return row
     keys = _keys(kind)
     if keys is None:
         raise TypeError(kind.__name__)
-    scalars = [(key, _scalar(getattr(value, name), name)) for name, key in keys]
-    if all(text is not None for _, text in scalars):
-        row = "{" + ", ".join(f"{key}{text}" for key, text in scalars) + "}"
-        if len(row) <= _ROW_COLUMNS:
-            return row
-    rows = [
-        key + (_text(getattr(value, name), deeper) if text is None else text)
-        for (name, key), (_, text) in zip(keys, scalars, strict=True)
-    ]
+    deeper = indent + "  "
+    scalar = all(_is_scalar(getattr(value, name)) for name, _ in keys)
+    rows = [key + _text(getattr(value, name), deeper, name) for name, key in keys]
+    if scalar and sum(map(len, rows)) + 2 * len(rows) <= _ROW_COLUMNS:
+        return "{" + ", ".join(rows) + "}"
     return _block("{", rows, "}", indent)
+
+
+def _list(value: tuple[object, ...], indent: str) -> str:
+    deeper = indent + "  "
+    parts = [_text(item, deeper) for item in value]
+    if len(parts) > _NUMBERS_PER_LINE and all(type(item) is int for item in value):
+        lines = [
+            ", ".join(parts[at : at + _NUMBERS_PER_LINE])
+            for at in range(0, len(parts), _NUMBERS_PER_LINE)
+        ]
+        return _block("[", lines, "]", indent)
+    if all(_is_scalar(item) for item in value):
+        return f"[{', '.join(parts)}]"
+    return _block("[", parts, "]", indent)
 
 
 def _block(opening: str, rows: list[str], closing: str, indent: str) -> str:
@@ -104,15 +153,42 @@ def _block(opening: str, rows: list[str], closing: str, indent: str) -> str:
     return f"{opening}\n{indent}  {inner}\n{indent}{closing}"
 
 
-def json_text(value: object) -> str:
-    """The JSON of any part of a plan."""
-    return _text(value, "")
+_SHARED = {"classes", "pools", "services", "vips"}
+"""Fields of a node's plan that are the same object in the plans of all nodes."""
+
+
+class PlanWriter:
+    """Writes plans, and remembers the text of what they share."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[object, str]] = {}
+
+    def shared(self, value: object, indent: str = "  ") -> str:
+        """The JSON of a part, the same for the same object."""
+        known = self._known.get((id(value), indent))
+        if known is None:
+            known = value, _text(value, indent)  # keeps the object, and so its identity, alive
+            self._known[id(value), indent] = known
+        return known[1]
+
+    def text(self, plan: NodePlan) -> str:
+        """The text of `plan.json`."""
+        rows = [f'"format_version": {FORMAT_VERSION}']
+        for field in fields(plan):
+            name, value = field.name, getattr(plan, field.name)
+            if name in _SHARED:
+                text = self.shared(value)
+            elif name == "routes" and value:
+                text = _block("[", [self.shared(route, "    ") for route in value], "]", "  ")
+            else:
+                text = _text(value, "  ", name)
+            rows.append(f"{_quote(name)}: {text}")
+        return _block("{", rows, "}", "") + "\n"
 
 
 def plan_json(plan: NodePlan) -> str:
     """The text of `plan.json`."""
-    body = _text(plan, "")
-    return f'{{\n  "format_version": {FORMAT_VERSION},\n  {body[1:].lstrip()}\n'
+    return PlanWriter().text(plan)
 
 
 def plan_object(plan: NodePlan) -> dict[str, Json]:

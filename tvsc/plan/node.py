@@ -10,10 +10,10 @@ from tvsc import __version__
 from tvsc.model import Cluster, Node, Noun, PciDevice, Port, Site, Steering
 from tvsc.plan.abi import RECORD_SCHEMA
 from tvsc.plan.classes import plan_pools, plan_services
-from tvsc.plan.dump import json_text, plan_json
+from tvsc.plan.dump import PlanWriter
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
-from tvsc.plan.routing import plan_bgp, plan_routes
+from tvsc.plan.routing import plan_bgp, plan_own_routes, plan_vip_routes
 from tvsc.plan.rss import rss_key
 from tvsc.plan.steering import plan_steering, sync_contract
 from tvsc.plan.types import (
@@ -22,6 +22,7 @@ from tvsc.plan.types import (
     NodePlan,
     PoolPlan,
     PortPlan,
+    RoutePlan,
     ServicePlan,
     SitePlan,
     VipTable,
@@ -44,12 +45,15 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """The parts that do not depend on the node."""
+    """The parts that do not depend on the node. Every plan has these very objects, so that later
+    stages can do once what concerns them alone.
+    """
 
     classes: tuple[ClassPlan, ...]
     services: tuple[ServicePlan, ...]
     pools: tuple[PoolPlan, ...]
     vips: VipTable
+    routes: tuple[RoutePlan, ...]
 
 
 class _Planner:
@@ -59,9 +63,18 @@ class _Planner:
         self.options = options
         pools = plan_pools(site, self.label)
         classes, services = plan_services(site, pools, self.label)
-        self.shared = _Shared(classes, services, pools, place_vips(services))
-        self.base = sha256(f"{options.base}\n{json_text(self.shared)}".encode()).hexdigest()
+        vips, routes = place_vips(services), plan_vip_routes(services)
+        self.shared = _Shared(classes, services, pools, vips, routes)
+        self.writer = PlanWriter()
+        self.base = self._base()
         self._lips: dict[str, tuple[LipPlan, ...]] = {}
+
+    def _base(self) -> str:
+        """A hash of everything that goes into every node; the routes follow from the services."""
+        digest = sha256(f"{self.options.base}\n".encode())
+        for part in (self.shared.classes, self.shared.services, self.shared.pools):
+            digest.update(self.writer.shared(part).encode())
+        return digest.hexdigest()
 
     def label(self, noun: Noun, field: str) -> str:
         return self.sources.label(self.site.span(noun, field))
@@ -117,7 +130,7 @@ class _Planner:
             steering=steering,
             ports=tuple(self.port(port) for port in node.ports),
             lips=lips,
-            routes=plan_routes(shared.services, lips),
+            routes=plan_own_routes(lips),
             bgp=plan_bgp(site, cluster, node, self.label),
             classes=(),
             pools=(),
@@ -126,7 +139,8 @@ class _Planner:
         )
         return replace(
             own,
-            generation=sha256(f"{self.base}\n{plan_json(own)}".encode()).hexdigest()[:16],
+            generation=sha256(f"{self.base}\n{self.writer.text(own)}".encode()).hexdigest()[:16],
+            routes=(*shared.routes, *own.routes),
             classes=shared.classes,
             pools=shared.pools,
             services=shared.services,
@@ -149,4 +163,4 @@ def plan_site(
         for node in cluster.nodes
         if wanted is None or node.name in wanted
     )
-    return SitePlan(site.name, nodes)
+    return SitePlan(site.name, nodes, planner.writer)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from tvsc.model import Cluster, Fabric, Node, Preference, Site
 from tvsc.plan.classes import Label, ipv4
 from tvsc.plan.types import BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
 
 
-def plan_routes(services: tuple[ServicePlan, ...], lips: LipMap) -> tuple[RoutePlan, ...]:
-    """VIPs, this node's own local IPs by the long prefix, everybody's by the short one."""
-    vips: dict[IPv4Address, str] = {}
+def plan_vip_routes(services: tuple[ServicePlan, ...]) -> tuple[RoutePlan, ...]:
+    """All VIPs, by address."""
+    vips: dict[int, ServicePlan] = {}
     for service in services:
-        vips.setdefault(service.vip, service.origin)
-    routes = [
-        RoutePlan(IPv4Network(vip), "vip", origin, "every node announces every VIP")
-        for vip, origin in sorted(vips.items())
-    ]
-    routes.append(
-        RoutePlan(lips.long, "lip-long", lips.origin, "while this node lives its replies come here")
+        vips.setdefault(int(service.vip), service)
+    return tuple(
+        RoutePlan(IPv4Network(vip), "vip", first.origin, "every node announces every VIP")
+        for vip, first in sorted(vips.items())
     )
-    if lips.short != lips.long:
-        routes.append(
-            RoutePlan(
-                lips.short, "lip-short", lips.origin, "replies to a dead node reach a survivor"
-            )
-        )
-    return tuple(routes)
+
+
+def plan_own_routes(lips: LipMap) -> tuple[RoutePlan, ...]:
+    """This node's own local IPs by the long prefix, everybody's by the short one."""
+    reason = "while this node lives its replies come here"
+    long = RoutePlan(lips.long, "lip-long", lips.origin, reason)
+    if lips.short == lips.long:
+        return (long,)
+    reason = "replies to a dead node reach a survivor"
+    return long, RoutePlan(lips.short, "lip-short", lips.origin, reason)
 
 
 def _neighbor(index: int, fabric: Fabric, node: Node, label: Label) -> NeighborPlan:

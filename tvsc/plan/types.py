@@ -8,8 +8,9 @@ is the place in the site that asked for the thing, as `site.tvs:31`, seen from t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import TYPE_CHECKING
 
 from tvsc.model import (
     ClientAddress,
@@ -22,6 +23,9 @@ from tvsc.model import (
     Secret,
     Steering,
 )
+
+if TYPE_CHECKING:
+    from tvsc.plan.dump import PlanWriter
 
 FORMAT_VERSION = 1
 
@@ -292,10 +296,11 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """The plans of a site's nodes, in source order."""
+    """The plans of a site's nodes, in source order. `writer` knows the JSON of what they share."""
 
     site: str
     nodes: tuple[NodePlan, ...]
+    writer: PlanWriter | None = field(default=None, compare=False, repr=False)
 
     def node(self, name: str) -> NodePlan:
         """The plan of a node; KeyError when the site has none of this name."""

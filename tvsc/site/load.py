@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from tvsc.diag import Diagnostic, Note, codes
 from tvsc.dsl.ast import Program
+from tvsc.dsl.hidden import report_hidden
 from tvsc.dsl.load import Loader
 from tvsc.site.parts import Site
 from tvsc.site.place import Positions, instruction, is_users, set_root
@@ -34,6 +35,7 @@ def parse_python(path: Path, sources: SourceMap, report: Report) -> Program | No
     if Loader(path, sources, report).read(path.name) is None:
         return None
     text = sources.files[0].text
+    report_hidden(0, text, report)
     positions = Positions(path, sources)
     file = os.path.join(positions.root, path.name)  # noqa: PTH118 - as the interpreter
     positions.add(file, text)

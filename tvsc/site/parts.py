@@ -174,6 +174,7 @@ class Cluster(Part):
     ] = None
     idle: _Word = None
     cpu: _Word = None
+    failover: _Duration = None
     local_ips: Annotated[LocalIps | None, Form("block")] = None
     sync: Annotated[Sync | None, Form("block")] = None
     fabric: Annotated[Fabric | Sequence[Fabric] | None, Form("block", each=True)] = None

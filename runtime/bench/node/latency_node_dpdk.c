@@ -15,9 +15,7 @@
 #include "core/wire.h"
 #include "host/backends.h"
 #include "host/eal.h"
-#include "host/exception.h"
 #include "host/generation.h"
-#include "host/netlink.h"
 #include "host/worker.h"
 
 enum {
@@ -27,31 +25,6 @@ enum {
     STREAM_ALIGN = 2 << 20,
     SETTLE_MS = 60, /* retired rings go, rings are rebuilt */
 };
-
-/* ---- what the host's parts ask of those that are not here ------------------------------------ */
-
-void tvs_netlink_touch(struct tvs_host *host)
-{
-    (void)host;
-}
-
-int tvs_exception_announce(struct tvs_host *host)
-{
-    (void)host;
-    return 0;
-}
-
-int tvs_health_reload(struct tvs_host *host)
-{
-    (void)host;
-    return 0;
-}
-
-void tvs_exception_receive(struct tvs_host *host, struct rte_mbuf **mbufs, unsigned n)
-{
-    (void)host;
-    rte_pktmbuf_free_bulk(mbufs, n);
-}
 
 /* ---- the generation, cut to one worker ------------------------------------------------------- */
 

@@ -3,14 +3,218 @@
  * pools/shop.csv: do not edit. Node tvs-a1 of cluster A, site shanghai.
  */
 
-/* What the host reads: its only configuration. */
-#include "node.h"
+/* What is this node's own, and the symbol that the host reads: its only configuration. */
+#include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 2, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
                "the sync contract covers this layout");
 _Static_assert(8 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
-_Static_assert(16 <= TVS_MAX_SLOTS && 8 <= TVS_MAX_SERVICES, "limits");
+_Static_assert(16 <= TVS_MAX_SLOTS, "limits");
+_Static_assert(TVS_LIP_NOBODY == 255 && TVS_LIP_NO_SLOT == 65535, "marks used below");
+
+/*
+ * site.tvs:49: the addresses of 172.16.0.0/21, as worker, node, slot; worker w has the first 16
+ * addresses of its own aligned block inside 172.16.0.0/24, so that one prefix names a worker's
+ * local IPs.
+ */
+const struct tvs_lip_entry node_lips[] = {
+    /* nobody */
+    [0 ... 15] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 0: 172.16.0.16 to 172.16.0.31 */
+    [16] = {0, 0, 0},
+    [17] = {0, 0, 1},
+    [18] = {0, 0, 2},
+    [19] = {0, 0, 3},
+    [20] = {0, 0, 4},
+    [21] = {0, 0, 5},
+    [22] = {0, 0, 6},
+    [23] = {0, 0, 7},
+    [24] = {0, 0, 8},
+    [25] = {0, 0, 9},
+    [26] = {0, 0, 10},
+    [27] = {0, 0, 11},
+    [28] = {0, 0, 12},
+    [29] = {0, 0, 13},
+    [30] = {0, 0, 14},
+    [31] = {0, 0, 15},
+    /* node 0, worker 1: 172.16.0.32 to 172.16.0.47 */
+    [32] = {1, 0, 0},
+    [33] = {1, 0, 1},
+    [34] = {1, 0, 2},
+    [35] = {1, 0, 3},
+    [36] = {1, 0, 4},
+    [37] = {1, 0, 5},
+    [38] = {1, 0, 6},
+    [39] = {1, 0, 7},
+    [40] = {1, 0, 8},
+    [41] = {1, 0, 9},
+    [42] = {1, 0, 10},
+    [43] = {1, 0, 11},
+    [44] = {1, 0, 12},
+    [45] = {1, 0, 13},
+    [46] = {1, 0, 14},
+    [47] = {1, 0, 15},
+    /* node 0, worker 2: 172.16.0.48 to 172.16.0.63 */
+    [48] = {2, 0, 0},
+    [49] = {2, 0, 1},
+    [50] = {2, 0, 2},
+    [51] = {2, 0, 3},
+    [52] = {2, 0, 4},
+    [53] = {2, 0, 5},
+    [54] = {2, 0, 6},
+    [55] = {2, 0, 7},
+    [56] = {2, 0, 8},
+    [57] = {2, 0, 9},
+    [58] = {2, 0, 10},
+    [59] = {2, 0, 11},
+    [60] = {2, 0, 12},
+    [61] = {2, 0, 13},
+    [62] = {2, 0, 14},
+    [63] = {2, 0, 15},
+    /* node 0, worker 3: 172.16.0.64 to 172.16.0.79 */
+    [64] = {3, 0, 0},
+    [65] = {3, 0, 1},
+    [66] = {3, 0, 2},
+    [67] = {3, 0, 3},
+    [68] = {3, 0, 4},
+    [69] = {3, 0, 5},
+    [70] = {3, 0, 6},
+    [71] = {3, 0, 7},
+    [72] = {3, 0, 8},
+    [73] = {3, 0, 9},
+    [74] = {3, 0, 10},
+    [75] = {3, 0, 11},
+    [76] = {3, 0, 12},
+    [77] = {3, 0, 13},
+    [78] = {3, 0, 14},
+    [79] = {3, 0, 15},
+    /* node 0, worker 4: 172.16.0.80 to 172.16.0.95 */
+    [80] = {4, 0, 0},
+    [81] = {4, 0, 1},
+    [82] = {4, 0, 2},
+    [83] = {4, 0, 3},
+    [84] = {4, 0, 4},
+    [85] = {4, 0, 5},
+    [86] = {4, 0, 6},
+    [87] = {4, 0, 7},
+    [88] = {4, 0, 8},
+    [89] = {4, 0, 9},
+    [90] = {4, 0, 10},
+    [91] = {4, 0, 11},
+    [92] = {4, 0, 12},
+    [93] = {4, 0, 13},
+    [94] = {4, 0, 14},
+    [95] = {4, 0, 15},
+    /* node 0, worker 5: 172.16.0.96 to 172.16.0.111 */
+    [96] = {5, 0, 0},
+    [97] = {5, 0, 1},
+    [98] = {5, 0, 2},
+    [99] = {5, 0, 3},
+    [100] = {5, 0, 4},
+    [101] = {5, 0, 5},
+    [102] = {5, 0, 6},
+    [103] = {5, 0, 7},
+    [104] = {5, 0, 8},
+    [105] = {5, 0, 9},
+    [106] = {5, 0, 10},
+    [107] = {5, 0, 11},
+    [108] = {5, 0, 12},
+    [109] = {5, 0, 13},
+    [110] = {5, 0, 14},
+    [111] = {5, 0, 15},
+    /* node 0, worker 6: 172.16.0.112 to 172.16.0.127 */
+    [112] = {6, 0, 0},
+    [113] = {6, 0, 1},
+    [114] = {6, 0, 2},
+    [115] = {6, 0, 3},
+    [116] = {6, 0, 4},
+    [117] = {6, 0, 5},
+    [118] = {6, 0, 6},
+    [119] = {6, 0, 7},
+    [120] = {6, 0, 8},
+    [121] = {6, 0, 9},
+    [122] = {6, 0, 10},
+    [123] = {6, 0, 11},
+    [124] = {6, 0, 12},
+    [125] = {6, 0, 13},
+    [126] = {6, 0, 14},
+    [127] = {6, 0, 15},
+    /* node 0, worker 7: 172.16.0.128 to 172.16.0.143 */
+    [128] = {7, 0, 0},
+    [129] = {7, 0, 1},
+    [130] = {7, 0, 2},
+    [131] = {7, 0, 3},
+    [132] = {7, 0, 4},
+    [133] = {7, 0, 5},
+    [134] = {7, 0, 6},
+    [135] = {7, 0, 7},
+    [136] = {7, 0, 8},
+    [137] = {7, 0, 9},
+    [138] = {7, 0, 10},
+    [139] = {7, 0, 11},
+    [140] = {7, 0, 12},
+    [141] = {7, 0, 13},
+    [142] = {7, 0, 14},
+    [143] = {7, 0, 15},
+    /* nobody */
+    [144 ... 271] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 1, worker 0: 172.16.1.16 to 172.16.1.31 */
+    [272 ... 287] = {0, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 1: 172.16.1.32 to 172.16.1.47 */
+    [288 ... 303] = {1, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 2: 172.16.1.48 to 172.16.1.63 */
+    [304 ... 319] = {2, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 3: 172.16.1.64 to 172.16.1.79 */
+    [320 ... 335] = {3, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 4: 172.16.1.80 to 172.16.1.95 */
+    [336 ... 351] = {4, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 5: 172.16.1.96 to 172.16.1.111 */
+    [352 ... 367] = {5, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 6: 172.16.1.112 to 172.16.1.127 */
+    [368 ... 383] = {6, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 7: 172.16.1.128 to 172.16.1.143 */
+    [384 ... 399] = {7, 1, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [400 ... 527] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 2, worker 0: 172.16.2.16 to 172.16.2.31 */
+    [528 ... 543] = {0, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 1: 172.16.2.32 to 172.16.2.47 */
+    [544 ... 559] = {1, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 2: 172.16.2.48 to 172.16.2.63 */
+    [560 ... 575] = {2, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 3: 172.16.2.64 to 172.16.2.79 */
+    [576 ... 591] = {3, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 4: 172.16.2.80 to 172.16.2.95 */
+    [592 ... 607] = {4, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 5: 172.16.2.96 to 172.16.2.111 */
+    [608 ... 623] = {5, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 6: 172.16.2.112 to 172.16.2.127 */
+    [624 ... 639] = {6, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 7: 172.16.2.128 to 172.16.2.143 */
+    [640 ... 655] = {7, 2, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [656 ... 783] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 3, worker 0: 172.16.3.16 to 172.16.3.31 */
+    [784 ... 799] = {0, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 1: 172.16.3.32 to 172.16.3.47 */
+    [800 ... 815] = {1, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 2: 172.16.3.48 to 172.16.3.63 */
+    [816 ... 831] = {2, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 3: 172.16.3.64 to 172.16.3.79 */
+    [832 ... 847] = {3, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 4: 172.16.3.80 to 172.16.3.95 */
+    [848 ... 863] = {4, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 5: 172.16.3.96 to 172.16.3.111 */
+    [864 ... 879] = {5, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 6: 172.16.3.112 to 172.16.3.127 */
+    [880 ... 895] = {6, 3, TVS_LIP_NO_SLOT},
+    /* node 3, worker 7: 172.16.3.128 to 172.16.3.143 */
+    [896 ... 911] = {7, 3, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [912 ... 2047] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+};
+_Static_assert(sizeof(node_lips) / sizeof(node_lips[0]) == 2048, "as path.c says");
 
 static const struct tvs_gen_port ports[] = {
     /* site.tvs:65: port fwd */
@@ -224,202 +428,10 @@ static const struct tvs_gen_rule rules[] = {
 };
 
 static const struct tvs_gen_route routes[] = {
-    /* site.tvs:84: every node announces every VIP */
-    {IPV4(203, 0, 113, 10), 32, TVS_ROUTE_VIP},
-    /* site.tvs:90: every node announces every VIP */
-    {IPV4(203, 0, 113, 11), 32, TVS_ROUTE_VIP},
-    /* site.tvs:90: every node announces every VIP */
-    {IPV4(203, 0, 113, 12), 32, TVS_ROUTE_VIP},
-    /* site.tvs:97: every node announces every VIP */
-    {IPV4(203, 0, 113, 53), 32, TVS_ROUTE_VIP},
     /* site.tvs:49: while this node lives its replies come here */
     {IPV4(172, 16, 0, 0), 24, TVS_ROUTE_LIP_LONG},
     /* site.tvs:49: replies to a dead node reach a survivor */
     {IPV4(172, 16, 0, 0), 21, TVS_ROUTE_LIP_SHORT},
-};
-
-/* pools/dns.tvs:3: pool dns: address, port, drain, weight */
-static const struct tvs_gen_backend pool_0[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/dns.tvs:9: pool dns-tcp: address, port, drain, weight */
-static const struct tvs_gen_backend pool_1[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/shop.tvs:3: pool shop: address, port, drain, weight */
-static const struct tvs_gen_backend pool_2[] = {
-    /* pools/shop.csv:2 */
-    {IPV4(10, 20, 2, 1), 8080, false, 100},
-    /* pools/shop.csv:3 */
-    {IPV4(10, 20, 2, 2), 8080, false, 100},
-    /* pools/shop.csv:4 */
-    {IPV4(10, 20, 2, 3), 8080, false, 100},
-    /* pools/shop.csv:5 */
-    {IPV4(10, 20, 2, 4), 8080, false, 50},
-};
-
-/* pools/web.tvs:3: pool web: address, port, drain, weight */
-static const struct tvs_gen_backend pool_3[] = {
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 1), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 2), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 3), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 4), 8080, false, 100},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 5), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 6), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 7), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 8), 8080, false, 200},
-};
-
-/* pools/web.tvs:19: pool web-tls: address, port, drain, weight */
-static const struct tvs_gen_backend pool_4[] = {
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 1), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 2), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 3), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 4), 8443, false, 100},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 5), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 6), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 7), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 8), 8443, false, 200},
-};
-
-static const struct tvs_gen_pool pools[] = {
-    /* pools/dns.tvs:3: pool dns */
-    {
-        .name = "dns",
-        .scheduler = TVS_SCHED_RR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 3,
-        .backends = pool_0,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .port = 53,
-                .every_ms = 1000,
-                .timeout_ms = 500,
-                .rise = 2,
-                .fall = 2,
-            },
-    },
-    /* pools/dns.tvs:9: pool dns-tcp */
-    {
-        .name = "dns-tcp",
-        .scheduler = TVS_SCHED_RR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 3,
-        .backends = pool_1,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .port = 53,
-                .every_ms = 1000,
-                .timeout_ms = 500,
-                .rise = 2,
-                .fall = 2,
-            },
-    },
-    /* pools/shop.tvs:3: pool shop */
-    {
-        .name = "shop",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_KEEP,
-        .n_backends = 4,
-        .backends = pool_2,
-        .check =
-            {
-                .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 200,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-                .path = "/shop/alive",
-                .host = "shop.example",
-            },
-    },
-    /* pools/web.tvs:3: pool web */
-    {
-        .name = "web",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 8,
-        .backends = pool_3,
-        .check =
-            {
-                .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 399,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-                .path = "/healthz",
-            },
-    },
-    /* pools/web.tvs:19: pool web-tls */
-    {
-        .name = "web-tls",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 8,
-        .backends = pool_4,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-            },
-    },
-};
-
-/* Name, VIP, port, protocol, class, pool. */
-static const struct tvs_gen_service services[] = {
-    /* site.tvs:84: web tcp 203.0.113.10:80 */
-    {"web", IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 3},
-    /* site.tvs:85: web tcp 203.0.113.10:443 */
-    {"web", IPV4(203, 0, 113, 10), 443, TVS_TCP, 0, 4},
-    /* site.tvs:90: shop tcp 203.0.113.11:80 */
-    {"shop", IPV4(203, 0, 113, 11), 80, TVS_TCP, 1, 2},
-    /* site.tvs:90: shop tcp 203.0.113.12:80 */
-    {"shop", IPV4(203, 0, 113, 12), 80, TVS_TCP, 1, 2},
-    /* site.tvs:91: shop tcp 203.0.113.11:443 */
-    {"shop", IPV4(203, 0, 113, 11), 443, TVS_TCP, 1, 2},
-    /* site.tvs:91: shop tcp 203.0.113.12:443 */
-    {"shop", IPV4(203, 0, 113, 12), 443, TVS_TCP, 1, 2},
-    /* site.tvs:97: dns udp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_UDP, 2, 0},
-    /* site.tvs:98: dns tcp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_TCP, 3, 1},
 };
 
 /* site.tvs:30: a worker owns its core: one that stands still is broken. */
@@ -435,7 +447,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0xa5b1f7198e0642cd),
-    .id = "16d344e6a8b51cc5",
+    .id = "68243c7dc4277b25",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",
@@ -466,22 +478,24 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
         {
             .mode = TVS_STEER_FDIR,
             .key_bytes = sizeof(rss_key),
-            .reta_size = sizeof(node_reta) / sizeof(node_reta[0]),
+            .reta_size = 128,
             .key = rss_key,
-            .reta = node_reta,
+            .reta = path_reta,
             .n_rules = 32,
             .rules = rules,
         },
     .n_ports = 1,
     .n_lips = 128,
-    .n_routes = 6,
+    .n_vip_routes = 4,
+    .n_routes = 2,
     .n_pools = 5,
     .n_services = 8,
     .n_classes = 4,
     .ports = ports,
     .lips = lips,
+    .vip_routes = site_routes,
     .routes = routes,
-    .pools = pools,
-    .services = services,
+    .pools = site_pools,
+    .services = site_services,
     .burst = tvs_node_burst,
 };

@@ -3,14 +3,218 @@
  * pools/shop.csv: do not edit. Node tvs-b4 of cluster B, site shanghai.
  */
 
-/* What the host reads: its only configuration. */
-#include "node.h"
+/* What is this node's own, and the symbol that the host reads: its only configuration. */
+#include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 2, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
                "the sync contract covers this layout");
 _Static_assert(8 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
-_Static_assert(16 <= TVS_MAX_SLOTS && 8 <= TVS_MAX_SERVICES, "limits");
+_Static_assert(16 <= TVS_MAX_SLOTS, "limits");
+_Static_assert(TVS_LIP_NOBODY == 255 && TVS_LIP_NO_SLOT == 65535, "marks used below");
+
+/*
+ * site.tvs:72: the addresses of 172.16.8.0/21, as worker, node, slot; worker w has the first 16
+ * addresses of its own aligned block inside 172.16.11.0/24, so that one prefix names a worker's
+ * local IPs.
+ */
+const struct tvs_lip_entry node_lips[] = {
+    /* nobody */
+    [0 ... 15] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 0: 172.16.8.16 to 172.16.8.31 */
+    [16 ... 31] = {0, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 1: 172.16.8.32 to 172.16.8.47 */
+    [32 ... 47] = {1, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 2: 172.16.8.48 to 172.16.8.63 */
+    [48 ... 63] = {2, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 3: 172.16.8.64 to 172.16.8.79 */
+    [64 ... 79] = {3, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 4: 172.16.8.80 to 172.16.8.95 */
+    [80 ... 95] = {4, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 5: 172.16.8.96 to 172.16.8.111 */
+    [96 ... 111] = {5, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 6: 172.16.8.112 to 172.16.8.127 */
+    [112 ... 127] = {6, 0, TVS_LIP_NO_SLOT},
+    /* node 0, worker 7: 172.16.8.128 to 172.16.8.143 */
+    [128 ... 143] = {7, 0, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [144 ... 271] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 1, worker 0: 172.16.9.16 to 172.16.9.31 */
+    [272 ... 287] = {0, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 1: 172.16.9.32 to 172.16.9.47 */
+    [288 ... 303] = {1, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 2: 172.16.9.48 to 172.16.9.63 */
+    [304 ... 319] = {2, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 3: 172.16.9.64 to 172.16.9.79 */
+    [320 ... 335] = {3, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 4: 172.16.9.80 to 172.16.9.95 */
+    [336 ... 351] = {4, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 5: 172.16.9.96 to 172.16.9.111 */
+    [352 ... 367] = {5, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 6: 172.16.9.112 to 172.16.9.127 */
+    [368 ... 383] = {6, 1, TVS_LIP_NO_SLOT},
+    /* node 1, worker 7: 172.16.9.128 to 172.16.9.143 */
+    [384 ... 399] = {7, 1, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [400 ... 527] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 2, worker 0: 172.16.10.16 to 172.16.10.31 */
+    [528 ... 543] = {0, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 1: 172.16.10.32 to 172.16.10.47 */
+    [544 ... 559] = {1, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 2: 172.16.10.48 to 172.16.10.63 */
+    [560 ... 575] = {2, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 3: 172.16.10.64 to 172.16.10.79 */
+    [576 ... 591] = {3, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 4: 172.16.10.80 to 172.16.10.95 */
+    [592 ... 607] = {4, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 5: 172.16.10.96 to 172.16.10.111 */
+    [608 ... 623] = {5, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 6: 172.16.10.112 to 172.16.10.127 */
+    [624 ... 639] = {6, 2, TVS_LIP_NO_SLOT},
+    /* node 2, worker 7: 172.16.10.128 to 172.16.10.143 */
+    [640 ... 655] = {7, 2, TVS_LIP_NO_SLOT},
+    /* nobody */
+    [656 ... 783] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+    /* node 3, worker 0: 172.16.11.16 to 172.16.11.31 */
+    [784] = {0, 3, 0},
+    [785] = {0, 3, 1},
+    [786] = {0, 3, 2},
+    [787] = {0, 3, 3},
+    [788] = {0, 3, 4},
+    [789] = {0, 3, 5},
+    [790] = {0, 3, 6},
+    [791] = {0, 3, 7},
+    [792] = {0, 3, 8},
+    [793] = {0, 3, 9},
+    [794] = {0, 3, 10},
+    [795] = {0, 3, 11},
+    [796] = {0, 3, 12},
+    [797] = {0, 3, 13},
+    [798] = {0, 3, 14},
+    [799] = {0, 3, 15},
+    /* node 3, worker 1: 172.16.11.32 to 172.16.11.47 */
+    [800] = {1, 3, 0},
+    [801] = {1, 3, 1},
+    [802] = {1, 3, 2},
+    [803] = {1, 3, 3},
+    [804] = {1, 3, 4},
+    [805] = {1, 3, 5},
+    [806] = {1, 3, 6},
+    [807] = {1, 3, 7},
+    [808] = {1, 3, 8},
+    [809] = {1, 3, 9},
+    [810] = {1, 3, 10},
+    [811] = {1, 3, 11},
+    [812] = {1, 3, 12},
+    [813] = {1, 3, 13},
+    [814] = {1, 3, 14},
+    [815] = {1, 3, 15},
+    /* node 3, worker 2: 172.16.11.48 to 172.16.11.63 */
+    [816] = {2, 3, 0},
+    [817] = {2, 3, 1},
+    [818] = {2, 3, 2},
+    [819] = {2, 3, 3},
+    [820] = {2, 3, 4},
+    [821] = {2, 3, 5},
+    [822] = {2, 3, 6},
+    [823] = {2, 3, 7},
+    [824] = {2, 3, 8},
+    [825] = {2, 3, 9},
+    [826] = {2, 3, 10},
+    [827] = {2, 3, 11},
+    [828] = {2, 3, 12},
+    [829] = {2, 3, 13},
+    [830] = {2, 3, 14},
+    [831] = {2, 3, 15},
+    /* node 3, worker 3: 172.16.11.64 to 172.16.11.79 */
+    [832] = {3, 3, 0},
+    [833] = {3, 3, 1},
+    [834] = {3, 3, 2},
+    [835] = {3, 3, 3},
+    [836] = {3, 3, 4},
+    [837] = {3, 3, 5},
+    [838] = {3, 3, 6},
+    [839] = {3, 3, 7},
+    [840] = {3, 3, 8},
+    [841] = {3, 3, 9},
+    [842] = {3, 3, 10},
+    [843] = {3, 3, 11},
+    [844] = {3, 3, 12},
+    [845] = {3, 3, 13},
+    [846] = {3, 3, 14},
+    [847] = {3, 3, 15},
+    /* node 3, worker 4: 172.16.11.80 to 172.16.11.95 */
+    [848] = {4, 3, 0},
+    [849] = {4, 3, 1},
+    [850] = {4, 3, 2},
+    [851] = {4, 3, 3},
+    [852] = {4, 3, 4},
+    [853] = {4, 3, 5},
+    [854] = {4, 3, 6},
+    [855] = {4, 3, 7},
+    [856] = {4, 3, 8},
+    [857] = {4, 3, 9},
+    [858] = {4, 3, 10},
+    [859] = {4, 3, 11},
+    [860] = {4, 3, 12},
+    [861] = {4, 3, 13},
+    [862] = {4, 3, 14},
+    [863] = {4, 3, 15},
+    /* node 3, worker 5: 172.16.11.96 to 172.16.11.111 */
+    [864] = {5, 3, 0},
+    [865] = {5, 3, 1},
+    [866] = {5, 3, 2},
+    [867] = {5, 3, 3},
+    [868] = {5, 3, 4},
+    [869] = {5, 3, 5},
+    [870] = {5, 3, 6},
+    [871] = {5, 3, 7},
+    [872] = {5, 3, 8},
+    [873] = {5, 3, 9},
+    [874] = {5, 3, 10},
+    [875] = {5, 3, 11},
+    [876] = {5, 3, 12},
+    [877] = {5, 3, 13},
+    [878] = {5, 3, 14},
+    [879] = {5, 3, 15},
+    /* node 3, worker 6: 172.16.11.112 to 172.16.11.127 */
+    [880] = {6, 3, 0},
+    [881] = {6, 3, 1},
+    [882] = {6, 3, 2},
+    [883] = {6, 3, 3},
+    [884] = {6, 3, 4},
+    [885] = {6, 3, 5},
+    [886] = {6, 3, 6},
+    [887] = {6, 3, 7},
+    [888] = {6, 3, 8},
+    [889] = {6, 3, 9},
+    [890] = {6, 3, 10},
+    [891] = {6, 3, 11},
+    [892] = {6, 3, 12},
+    [893] = {6, 3, 13},
+    [894] = {6, 3, 14},
+    [895] = {6, 3, 15},
+    /* node 3, worker 7: 172.16.11.128 to 172.16.11.143 */
+    [896] = {7, 3, 0},
+    [897] = {7, 3, 1},
+    [898] = {7, 3, 2},
+    [899] = {7, 3, 3},
+    [900] = {7, 3, 4},
+    [901] = {7, 3, 5},
+    [902] = {7, 3, 6},
+    [903] = {7, 3, 7},
+    [904] = {7, 3, 8},
+    [905] = {7, 3, 9},
+    [906] = {7, 3, 10},
+    [907] = {7, 3, 11},
+    [908] = {7, 3, 12},
+    [909] = {7, 3, 13},
+    [910] = {7, 3, 14},
+    [911] = {7, 3, 15},
+    /* nobody */
+    [912 ... 2047] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
+};
+_Static_assert(sizeof(node_lips) / sizeof(node_lips[0]) == 2048, "as path.c says");
 
 static const struct tvs_gen_port ports[] = {
     /* site.tvs:77: port fwd */
@@ -224,202 +428,10 @@ static const struct tvs_gen_rule rules[] = {
 };
 
 static const struct tvs_gen_route routes[] = {
-    /* site.tvs:84: every node announces every VIP */
-    {IPV4(203, 0, 113, 10), 32, TVS_ROUTE_VIP},
-    /* site.tvs:90: every node announces every VIP */
-    {IPV4(203, 0, 113, 11), 32, TVS_ROUTE_VIP},
-    /* site.tvs:90: every node announces every VIP */
-    {IPV4(203, 0, 113, 12), 32, TVS_ROUTE_VIP},
-    /* site.tvs:97: every node announces every VIP */
-    {IPV4(203, 0, 113, 53), 32, TVS_ROUTE_VIP},
     /* site.tvs:72: while this node lives its replies come here */
     {IPV4(172, 16, 11, 0), 24, TVS_ROUTE_LIP_LONG},
     /* site.tvs:72: replies to a dead node reach a survivor */
     {IPV4(172, 16, 8, 0), 21, TVS_ROUTE_LIP_SHORT},
-};
-
-/* pools/dns.tvs:3: pool dns: address, port, drain, weight */
-static const struct tvs_gen_backend pool_0[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/dns.tvs:9: pool dns-tcp: address, port, drain, weight */
-static const struct tvs_gen_backend pool_1[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/shop.tvs:3: pool shop: address, port, drain, weight */
-static const struct tvs_gen_backend pool_2[] = {
-    /* pools/shop.csv:2 */
-    {IPV4(10, 20, 2, 1), 8080, false, 100},
-    /* pools/shop.csv:3 */
-    {IPV4(10, 20, 2, 2), 8080, false, 100},
-    /* pools/shop.csv:4 */
-    {IPV4(10, 20, 2, 3), 8080, false, 100},
-    /* pools/shop.csv:5 */
-    {IPV4(10, 20, 2, 4), 8080, false, 50},
-};
-
-/* pools/web.tvs:3: pool web: address, port, drain, weight */
-static const struct tvs_gen_backend pool_3[] = {
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 1), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 2), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 3), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 4), 8080, false, 100},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 5), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 6), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 7), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 8), 8080, false, 200},
-};
-
-/* pools/web.tvs:19: pool web-tls: address, port, drain, weight */
-static const struct tvs_gen_backend pool_4[] = {
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 1), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 2), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 3), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 4), 8443, false, 100},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 5), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 6), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 7), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 8), 8443, false, 200},
-};
-
-static const struct tvs_gen_pool pools[] = {
-    /* pools/dns.tvs:3: pool dns */
-    {
-        .name = "dns",
-        .scheduler = TVS_SCHED_RR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 3,
-        .backends = pool_0,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .port = 53,
-                .every_ms = 1000,
-                .timeout_ms = 500,
-                .rise = 2,
-                .fall = 2,
-            },
-    },
-    /* pools/dns.tvs:9: pool dns-tcp */
-    {
-        .name = "dns-tcp",
-        .scheduler = TVS_SCHED_RR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 3,
-        .backends = pool_1,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .port = 53,
-                .every_ms = 1000,
-                .timeout_ms = 500,
-                .rise = 2,
-                .fall = 2,
-            },
-    },
-    /* pools/shop.tvs:3: pool shop */
-    {
-        .name = "shop",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_KEEP,
-        .n_backends = 4,
-        .backends = pool_2,
-        .check =
-            {
-                .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 200,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-                .path = "/shop/alive",
-                .host = "shop.example",
-            },
-    },
-    /* pools/web.tvs:3: pool web */
-    {
-        .name = "web",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 8,
-        .backends = pool_3,
-        .check =
-            {
-                .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 399,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-                .path = "/healthz",
-            },
-    },
-    /* pools/web.tvs:19: pool web-tls */
-    {
-        .name = "web-tls",
-        .scheduler = TVS_SCHED_WRR,
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 8,
-        .backends = pool_4,
-        .check =
-            {
-                .kind = TVS_CHECK_TCP,
-                .every_ms = 2000,
-                .timeout_ms = 1000,
-                .rise = 2,
-                .fall = 3,
-            },
-    },
-};
-
-/* Name, VIP, port, protocol, class, pool. */
-static const struct tvs_gen_service services[] = {
-    /* site.tvs:84: web tcp 203.0.113.10:80 */
-    {"web", IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 3},
-    /* site.tvs:85: web tcp 203.0.113.10:443 */
-    {"web", IPV4(203, 0, 113, 10), 443, TVS_TCP, 0, 4},
-    /* site.tvs:90: shop tcp 203.0.113.11:80 */
-    {"shop", IPV4(203, 0, 113, 11), 80, TVS_TCP, 1, 2},
-    /* site.tvs:90: shop tcp 203.0.113.12:80 */
-    {"shop", IPV4(203, 0, 113, 12), 80, TVS_TCP, 1, 2},
-    /* site.tvs:91: shop tcp 203.0.113.11:443 */
-    {"shop", IPV4(203, 0, 113, 11), 443, TVS_TCP, 1, 2},
-    /* site.tvs:91: shop tcp 203.0.113.12:443 */
-    {"shop", IPV4(203, 0, 113, 12), 443, TVS_TCP, 1, 2},
-    /* site.tvs:97: dns udp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_UDP, 2, 0},
-    /* site.tvs:98: dns tcp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_TCP, 3, 1},
 };
 
 /* site.tvs:30: a worker owns its core: one that stands still is broken. */
@@ -435,7 +447,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x685ada189a39c861),
-    .id = "9953293f8c693693",
+    .id = "bac0fe51298db978",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "B",
@@ -466,22 +478,24 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
         {
             .mode = TVS_STEER_FDIR,
             .key_bytes = sizeof(rss_key),
-            .reta_size = sizeof(node_reta) / sizeof(node_reta[0]),
+            .reta_size = 128,
             .key = rss_key,
-            .reta = node_reta,
+            .reta = path_reta,
             .n_rules = 32,
             .rules = rules,
         },
     .n_ports = 1,
     .n_lips = 128,
-    .n_routes = 6,
+    .n_vip_routes = 4,
+    .n_routes = 2,
     .n_pools = 5,
     .n_services = 8,
     .n_classes = 4,
     .ports = ports,
     .lips = lips,
+    .vip_routes = site_routes,
     .routes = routes,
-    .pools = pools,
-    .services = services,
+    .pools = site_pools,
+    .services = site_services,
     .burst = tvs_node_burst,
 };

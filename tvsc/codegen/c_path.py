@@ -1,0 +1,98 @@
+"""NodePlan -> what path.c says: the constants that the packet path is specialised with.
+
+Nothing in it is one node's alone, so that nodes of a cluster whose NICs are alike share its machine
+code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvsc.codegen.c_text import ON_DOWN, SCHEDULER, STEERING, banner, ipv4, numbers
+from tvsc.codegen.escape import c_comment
+from tvsc.model import ClientAddress, Mode
+from tvsc.plan import ClassPlan, NodePlan
+from tvsc.plan.abi import STATES
+
+_MODE = {Mode.FULLNAT: "TVS_MODE_FULLNAT", Mode.TUNNEL: "TVS_MODE_TUNNEL"}
+_CLIENT_ADDRESS = {
+    ClientAddress.NONE: "TVS_CLIENT_NONE",
+    ClientAddress.TOA: "TVS_CLIENT_TOA",
+    ClientAddress.PROXY_V2: "TVS_CLIENT_PROXY_V2",
+}
+
+_RETA_PER_LINE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClassContext:
+    """One instantiation."""
+
+    id: int
+    comment: str
+    fields: tuple[str, ...]
+    timeouts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathContext:
+    """Everything that templates/c/path.c places."""
+
+    banner: str
+    steering: str
+    workers: int
+    reta_comment: str
+    reta_size: int
+    reta: tuple[str, ...]
+    lip_base: str
+    lip_count: int
+    lip_range: str
+    vip_size: int
+    vip_probes: int
+    classes: tuple[ClassContext, ...]
+
+
+def _class(plan: ClassPlan) -> ClassContext:
+    return ClassContext(
+        id=plan.id,
+        comment=c_comment(
+            f"Class {plan.id}, first used in {plan.origin}: mode {plan.mode.value}, "
+            f"{plan.protocol.value}, {plan.scheduler.value}, client-address "
+            f"{plan.client_address.value}, on-down {plan.on_down.value}, and these timeouts."
+        ),
+        fields=(
+            f".mode = {_MODE[plan.mode]},",
+            f".proto = TVS_{plan.protocol.name},",
+            f".scheduler = {SCHEDULER[plan.scheduler]},",
+            f".client_address = {_CLIENT_ADDRESS[plan.client_address]},",
+            f".on_down = {ON_DOWN[plan.on_down]},",
+        ),
+        timeouts=tuple(
+            f"[TVS_S_{state}] = {ticks},"
+            for state, ticks in zip(STATES, plan.timeout_ticks, strict=True)
+            if ticks
+        ),
+    )
+
+
+def path_context(plan: NodePlan) -> PathContext:
+    """Resolves the constants of a node's packet path."""
+    steering, short = plan.steering, plan.lips.short
+    wide = plan.cores.n_workers > 10
+    reta = [f"0x{w:02x}" if wide else str(w) for w in steering.reta]
+    return PathContext(
+        banner=banner(plan.compiler, plan.sources, f"Cluster {plan.cluster}, site {plan.site}."),
+        steering=STEERING[steering.mode],
+        workers=plan.cores.n_workers,
+        reta_comment=(
+            f"{steering.origin}: RETA, from a hash's last bits to a worker: {steering.reta_reason}."
+        ),
+        reta_size=len(steering.reta),
+        reta=tuple(numbers(reta, _RETA_PER_LINE)),
+        lip_base=ipv4(short.network_address),
+        lip_count=short.num_addresses,
+        lip_range=str(short),
+        vip_size=plan.vips.size,
+        vip_probes=plan.vips.probes,
+        classes=tuple(_class(c) for c in plan.classes),
+    )
