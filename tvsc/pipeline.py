@@ -150,7 +150,7 @@ def plan(run: Run) -> None:
     if run.recalled:
         return
     digest = hashlib.sha256(run.base.encode())
-    for source in run.sources.files:
+    for source in sorted(run.sources.files, key=lambda file: file.name):
         digest.update(f"{source.name}\0{len(source.text)}\0{source.text}".encode())
     options = PlanOptions(steering=run.options.steering, base=digest.hexdigest())
     run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)

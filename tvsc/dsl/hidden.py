@@ -26,9 +26,18 @@ def is_hidden(character: str) -> bool:
     return bool(_SUSPECT.match(character))
 
 
-def report_hidden(number: int, text: str, report: Callable[[Diagnostic], None]) -> None:
-    """A message for each run of such characters in text number `number`, up to a limit."""
-    for count, (start, end) in enumerate(_runs(text)):
+def report_hidden(
+    number: int,
+    text: str,
+    report: Callable[[Diagnostic], None],
+    first: int = 0,
+    last: int | None = None,
+) -> None:
+    """A message for each run of such characters in text number `number`, from character `first` up
+    to `last`, up to a limit.
+    """
+    runs = _runs(text, first, len(text) if last is None else last)
+    for count, (start, end) in enumerate(runs):
         if count == limits.SYNTAX_ERRORS:
             return
         message = f"the character {_shown(text[start])} {_why(text[start])}"
@@ -37,10 +46,9 @@ def report_hidden(number: int, text: str, report: Callable[[Diagnostic], None]) 
         )
 
 
-def _runs(text: str) -> Iterator[tuple[int, int]]:
+def _runs(text: str, at: int, last: int) -> Iterator[tuple[int, int]]:
     """Where one such character, or the same one several times, stands."""
-    at = 0
-    while (match := _SUSPECT.search(text, at)) is not None:
+    while (match := _SUSPECT.search(text, at, last)) is not None:
         start = match.start()
         at = start + 1
         if text[start] == "\r" and text[at : at + 1] == "\n":
