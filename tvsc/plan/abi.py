@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 RECORD_SCHEMA: Final = 0x7476732D72656301
 
 TICK_MS: Final = 100

@@ -12,7 +12,7 @@
 #include "tvs/record.h"
 #include "tvs/worker.h"
 
-#define TVS_ABI_VERSION       1
+#define TVS_ABI_VERSION       2
 #define TVS_GENERATION_SYMBOL "tvs_generation"
 
 enum tvs_nic_family {
