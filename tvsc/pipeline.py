@@ -4,7 +4,8 @@
 leaves its own result there. Up to `plan` only the site and the machine's tools are looked at; the
 first stage that touches OUT is `claim`, and the only one that changes what a user sees there is
 `publish`, in one step at the end. A plan names its generation by everything that goes into it, so
-`claim` knows before anything is rendered whether there is work to do.
+`claim` knows before anything is rendered whether there is work to do. `recall` knows it before
+anything is parsed, if exactly this was compiled last time.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tvsc.build.failure import BuildError, writing_to
-from tvsc.build.output import NodeState, Output, State
+from tvsc.build.output import Inputs, NodeState, Output, State
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import Compiler, base_hash, find_compiler
 from tvsc.diag import Diagnostic, codes, deny, has_errors
+from tvsc.lower import no_garbage
 from tvsc.model import Site, Steering
 from tvsc.plan import NodePlan, PlanOptions, SitePlan, plan_site
 from tvsc.source import SourceMap
@@ -28,7 +30,8 @@ from tvsc.source import SourceMap
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line decides. `nodes` is empty for all; `bundle` False leaves out the host
-    binary and the bundles; `deny` has the codes of the warnings that are errors.
+    binary and the bundles; `deny` has the codes of the warnings that are errors. With `recall` a
+    run whose input is that of the last one ends without a site and a plan.
     """
 
     site: Path
@@ -38,6 +41,7 @@ class Options:
     bundle: bool = True
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     deny: frozenset[str] = frozenset()
+    recall: bool = False
 
 
 class SiteError(Exception):
@@ -67,6 +71,7 @@ class Run:
     host: str = ""
     old: State = field(default_factory=State)
     new: State = field(default_factory=State)
+    recalled: bool = False
     unchanged: bool = False
     objects: dict[str, Path] = field(default_factory=dict)
     programs: dict[str, Path] = field(default_factory=dict)
@@ -76,9 +81,38 @@ class Run:
         assert self.site is not None
         return self.site
 
+    def result(self) -> State:
+        """What OUT holds now, after `publish`."""
+        return self.old if self.unchanged else self.new
+
+
+def recall(run: Run) -> None:
+    """The last state of OUT -> whether it was made from what would be read now."""
+    if not run.options.recall:
+        return
+    from tvsc.build.recall import still_same
+
+    run.old = run.output.state()
+    inputs = run.old.inputs
+    run.recalled = inputs is not None and still_same(_head(run), run.options.site, inputs)
+
+
+def _head(run: Run) -> str:
+    """Everything but the site's files that decides what a compilation does."""
+    from tvsc.build.toolchain import program_hash
+
+    tools(run)
+    options = run.options
+    steering = options.steering.value if options.steering else ""
+    deny = " ".join(sorted(options.deny))
+    parts = (program_hash(), run.base, run.host, steering, str(options.bundle), deny)
+    return "\n".join((*parts, *options.nodes))
+
 
 def load(run: Run) -> None:
     """Site file -> Site: parse, resolve, check."""
+    if run.recalled:
+        return
     from tvsc.lower import load_site
 
     run.site, found, run.sources = load_site(run.options.site)
@@ -96,17 +130,27 @@ def load(run: Run) -> None:
 
 
 def tools(run: Run) -> None:
-    """The machine's compiler; with the runtime and tvsc itself it is the base of every build."""
+    """The machine's compiler; with the runtime and tvsc itself it is the base of every build. The
+    host's name covers its libraries, too.
+    """
+    if run.base:
+        return
     run.compiler = find_compiler()
     run.base = base_hash(run.compiler)
+    if run.options.bundle:
+        from tvsc.build.host import host_hash
+
+        run.host = host_hash(run.compiler)
 
 
 def plan(run: Run) -> None:
     """Site -> NodePlan of every node. A generation's name covers the site's texts, too: a bundle's
     manifest has their hashes, and one name is always the same bytes.
     """
+    if run.recalled:
+        return
     digest = hashlib.sha256(run.base.encode())
-    for source in run.sources.files:
+    for source in sorted(run.sources.files, key=lambda file: file.name):
         digest.update(f"{source.name}\0{len(source.text)}\0{source.text}".encode())
     options = PlanOptions(steering=run.options.steering, base=digest.hexdigest())
     run.plan = plan_site(run.loaded(), run.sources, options, run.options.nodes or None)
@@ -114,6 +158,8 @@ def plan(run: Run) -> None:
 
 def prove(run: Run) -> None:
     """The plans run through models of their NICs: both directions of every flow meet one worker."""
+    if run.recalled:
+        return
     from tvsc.checks.steering_proof import prove_plan
 
     found = [d for proof in prove_plan(run.loaded(), run.plan) for d in proof.diagnostics]
@@ -123,30 +169,37 @@ def prove(run: Run) -> None:
 
 def claim(run: Run) -> None:
     """Finds out whether there is anything to do; from here on OUT is ours alone."""
-    run.old = run.output.state()
-    if run.options.bundle:
-        from tvsc.build.host import host_hash
-
-        run.host = host_hash(run.compiler)
+    before, run.old = run.old, run.output.state()
+    if run.recalled:
+        run.unchanged = run.old == before and run.output.as_left(run.old)
+        if run.unchanged:
+            return
+        run.recalled = False  # OUT was damaged, or another compilation was faster
+        for stage in (load, plan, prove):
+            stage(run)
     run.fingerprints = {node.node: f"{node.generation} {run.host}" for node in run.plan.nodes}
     run.unchanged = _nothing_to_do(run)
 
 
 def _nothing_to_do(run: Run) -> bool:
-    old, output = run.old, run.output
+    old = run.old
     wanted = {node.node for node in run.plan.nodes}
     if run.options.nodes:
         wanted = set(old.nodes) | wanted
-    if set(old.nodes) != wanted or output.names("nodes") != wanted:
-        return False
-    bundles = {node.bundle for node in old.nodes.values() if node.bundle}
-    if output.names("bundles") != bundles or old.host != run.host:
-        return False
-    return output.intact(old.bin) and all(
+    same = all(
         run.fingerprints.get(name, node.fingerprint) == node.fingerprint
-        and output.intact(node.files)
         for name, node in old.nodes.items()
     )
+    return same and set(old.nodes) == wanted and old.host == run.host and run.output.as_left(old)
+
+
+def _inputs(run: Run) -> Inputs | None:
+    """What the next compilation may recall. Not a site with warnings: they are to be said again."""
+    from tvsc.build.recall import inputs_of
+
+    if run.diagnostics or not run.options.recall:
+        return None
+    return inputs_of(_head(run), run.options.site, run.sources)
 
 
 def render(run: Run) -> None:
@@ -197,18 +250,21 @@ def pack(run: Run) -> None:
         return
     from tvsc.build.stage import stage_all
 
-    run.new = stage_all(run)
+    run.new = replace(stage_all(run), inputs=_inputs(run))
 
 
 def publish(run: Run) -> None:
     """The staged state takes the place of the old one."""
     if not run.unchanged:
         run.output.publish(run.new)
+    elif not run.recalled and (inputs := _inputs(run)) != run.old.inputs:
+        run.output.remember(replace(run.old, inputs=inputs))
 
 
 Stage = Callable[[Run], None]
 
 STAGES: tuple[Stage, ...] = (
+    recall,
     load,
     tools,
     plan,
@@ -230,11 +286,12 @@ def compile_site(options: Options, progress: Progress | None = None) -> Run:
     was.
     """
     run = Run(options, progress or Progress(quiet=True), Output(options.out))
-    for stage in _BEFORE_OUT:
-        stage(run)
-    with writing_to(options.out), run.output:
-        for stage in _WITH_OUT:
+    with no_garbage():
+        for stage in _BEFORE_OUT:
             stage(run)
+        with writing_to(options.out), run.output:
+            for stage in _WITH_OUT:
+                stage(run)
     return run
 
 

@@ -184,7 +184,8 @@ static int worker_make(struct tvs_node *node, uint16_t index)
     worker->route = route;
     worker->fib = node;
     worker->binding = &node->binding;
-    worker->port_mac_mask = node->config.check_mac ? (UINT64_C(1) << 48) - 1 : 0;
+    if (node->config.check_mac)
+        worker->port_mac_mask = (UINT64_C(1) << 48) - 1;
     for (uint32_t p = 0; p < generation->n_ports; p++)
         memcpy(&worker->port_mac[p], node->nexthops[1 + p].l2 + 6, 6);
     return 0;

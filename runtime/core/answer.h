@@ -36,7 +36,7 @@ static TVS_NOINLINE void tvs_answer_echo(struct tvs_worker *worker, struct tvs_f
     ip->saddr_be = ip->daddr_be;
     ip->daddr_be = client_be;
     /* the swap changes no sum; a new TTL and a new type change one byte each */
-    ip->csum = tvs_csum_apply(ip->csum, (uint32_t)TVS_TTL_OWN + (uint16_t)~ip->ttl);
+    ip->csum = tvs_csum_apply(tvs_csum_apply(ip->csum, TVS_TTL_OWN), (uint16_t)~ip->ttl);
     ip->ttl = TVS_TTL_OWN;
     icmp->csum = tvs_csum_apply(icmp->csum, TVS_ICMP_ECHO_REPLY + (uint16_t)~TVS_ICMP_ECHO);
     icmp->type = TVS_ICMP_ECHO_REPLY;
@@ -51,7 +51,7 @@ static TVS_NOINLINE void tvs_answer_reset(struct tvs_worker *worker, struct tvs_
     struct tvs_tcp *tcp = (struct tvs_tcp *)(frame->data + packet->l4);
     const struct tvs_tuple from = packet->key.tuple;
     uint32_t header_bytes = (tcp->data_offset >> 4) * 4U;
-    uint32_t used = (uint32_t)packet->end - packet->l4 - header_bytes +
+    uint32_t used = tvs_frame_end(frame) - packet->l4 - header_bytes +
                     !!(tcp->flags & TVS_TCP_SYN) + !!(tcp->flags & TVS_TCP_FIN);
     bool has_ack = tcp->flags & TVS_TCP_ACK;
     uint32_t seq_be = has_ack ? tcp->ack_be : 0;

@@ -12,13 +12,14 @@
 #include "core/tcp_state.h"
 
 /* Sends an established session's packet, in either direction. */
-TVS_INLINE void tvs_class_forward(const struct tvs_class *class, struct tvs_worker *worker,
-                                  struct tvs_frame *frame, const struct tvs_packet *packet,
-                                  struct tvs_record *record, enum tvs_direction direction)
+TVS_INLINE void tvs_class_forward(struct tvs_worker *worker, struct tvs_frame *frame,
+                                  const struct tvs_packet *packet, struct tvs_record *record,
+                                  uint8_t proto, uint32_t timeout_ticks,
+                                  enum tvs_direction direction)
 {
     const struct tvs_nexthop *nexthop;
 
-    tvs_session_renew(worker, record, class->timeout_ticks[record->state]);
+    tvs_session_renew(worker, record, timeout_ticks);
     if (TVS_UNLIKELY(record->fib_epoch != worker->fib_epoch))
         tvs_session_reroute(worker, record);
     nexthop =
@@ -29,10 +30,10 @@ TVS_INLINE void tvs_class_forward(const struct tvs_class *class, struct tvs_work
         return;
     }
     if (direction == TVS_REQUEST) {
-        tvs_fullnat_request(frame, packet, class->proto, record);
+        tvs_fullnat_request(frame, packet, proto, record);
         tvs_transmit(worker, frame, nexthop, &worker->counters.tx_request);
     } else {
-        tvs_fullnat_reply(frame, packet, class->proto, record);
+        tvs_fullnat_reply(frame, packet, proto, record);
         tvs_transmit(worker, frame, nexthop, &worker->counters.tx_reply);
     }
 }
@@ -54,7 +55,8 @@ TVS_INLINE void tvs_class_open(const struct tvs_class *class, const struct tvs_s
     struct tvs_record *record;
     enum tvs_drop reason;
 
-    if (class->proto == TVS_TCP && tvs_tcp_event(packet->tcp_flags) != TVS_EV_SYN) {
+    if (class->proto == TVS_TCP &&
+        tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)) != TVS_EV_SYN) {
         tvs_drop(worker, frame, TVS_DROP_tcp_no_session);
         return;
     }
@@ -87,12 +89,15 @@ static TVS_NOINLINE enum tvs_request_result tvs_class_backend_down(struct tvs_wo
                                                                    const struct tvs_packet *packet,
                                                                    struct tvs_record *record)
 {
-    enum tvs_tcp_event event = tvs_tcp_event(packet->tcp_flags);
     uint8_t proto = record->proto;
+    enum tvs_tcp_event event;
 
     tvs_session_close(worker, record);
     worker->counters.sessions_reset++;
-    if (proto == TVS_UDP || event == TVS_EV_SYN)
+    if (proto == TVS_UDP)
+        return TVS_REQUEST_OPEN_ANEW;
+    event = tvs_tcp_event(tvs_frame_tcp_flags(frame, packet));
+    if (event == TVS_EV_SYN)
         return TVS_REQUEST_OPEN_ANEW;
     if (event == TVS_EV_RST)
         tvs_drop(worker, frame, TVS_DROP_backend_down);
@@ -101,29 +106,40 @@ static TVS_NOINLINE enum tvs_request_result tvs_class_backend_down(struct tvs_wo
     return TVS_REQUEST_DONE;
 }
 
+/* Nothing that changes a session's state: neither its flags nor the state that it is in. */
+TVS_INLINE bool tvs_class_is_steady(const struct tvs_class *class, const struct tvs_frame *frame,
+                                    const struct tvs_packet *packet,
+                                    const struct tvs_record *record)
+{
+    return class->proto != TVS_TCP || (TVS_LIKELY(record->state == TVS_S_ESTABLISHED) &&
+                                       TVS_LIKELY(!(tvs_frame_tcp_flags(frame, packet) &
+                                                    (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST))));
+}
+
 /* A client's packet of a session that exists. */
 TVS_INLINE enum tvs_request_result
 tvs_class_request(const struct tvs_class *class, struct tvs_worker *worker, struct tvs_frame *frame,
                   const struct tvs_packet *packet, struct tvs_record *record)
 {
+    uint8_t state = class->proto == TVS_TCP ? TVS_S_ESTABLISHED : TVS_S_UDP;
+
     if (TVS_UNLIKELY(tvs_ttl_exceeded(worker, frame)))
         return TVS_REQUEST_DONE;
     if (class->on_down == TVS_ON_DOWN_RESET &&
         TVS_UNLIKELY(worker->binding->backends[record->backend].state == TVS_BACKEND_DOWN))
         return tvs_class_backend_down(worker, frame, packet, record);
-    if (class->proto == TVS_TCP &&
-        TVS_UNLIKELY(record->state != TVS_S_ESTABLISHED ||
-                     (packet->tcp_flags & (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST)))) {
-        uint8_t next = tvs_tcp_next(TVS_REQUEST, record->state, tvs_tcp_event(packet->tcp_flags));
-
-        if (TVS_UNLIKELY(next == TVS_S_REPLACE)) {
+    if (TVS_UNLIKELY(!tvs_class_is_steady(class, frame, packet, record))) {
+        state = tvs_tcp_next(TVS_REQUEST, record->state,
+                             tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
+        if (TVS_UNLIKELY(state == TVS_S_REPLACE)) {
             tvs_session_close(worker, record);
             worker->counters.sessions_replaced++;
             return TVS_REQUEST_OPEN_ANEW;
         }
-        record->state = next;
+        record->state = state;
     }
-    tvs_class_forward(class, worker, frame, packet, record, TVS_REQUEST);
+    tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
+                      TVS_REQUEST);
     return TVS_REQUEST_DONE;
 }
 
@@ -132,13 +148,17 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
                                 struct tvs_frame *frame, const struct tvs_packet *packet,
                                 struct tvs_record *record)
 {
+    uint8_t state = class->proto == TVS_TCP ? TVS_S_ESTABLISHED : TVS_S_UDP;
+
     if (TVS_UNLIKELY(tvs_ttl_exceeded(worker, frame)))
         return;
-    if (class->proto == TVS_TCP &&
-        TVS_UNLIKELY(record->state != TVS_S_ESTABLISHED ||
-                     (packet->tcp_flags & (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST))))
-        record->state = tvs_tcp_next(TVS_REPLY, record->state, tvs_tcp_event(packet->tcp_flags));
-    tvs_class_forward(class, worker, frame, packet, record, TVS_REPLY);
+    if (TVS_UNLIKELY(!tvs_class_is_steady(class, frame, packet, record))) {
+        state = tvs_tcp_next(TVS_REPLY, record->state,
+                             tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
+        record->state = state;
+    }
+    tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
+                      TVS_REPLY);
 }
 
 #endif

@@ -23,10 +23,16 @@ TVS_INLINE uint16_t tvs_csum_fold(uint64_t sum)
     return tvs_csum_fold32((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
-/* Checksum after its data changed by `delta`, itself a folded sum or two of them added. */
-TVS_INLINE uint16_t tvs_csum_apply(uint16_t csum, uint32_t delta)
+/*
+ * Checksum after its data changed by `delta`. ~(~csum + delta) with the carry added is csum - delta
+ * with the borrow subtracted, bit for bit: two instructions.
+ */
+TVS_INLINE uint16_t tvs_csum_apply(uint16_t csum, uint16_t delta)
 {
-    return (uint16_t)~tvs_csum_fold32((uint16_t)~csum + delta);
+    uint16_t difference;
+    bool borrow = __builtin_sub_overflow(csum, delta, &difference);
+
+    return (uint16_t)(difference - borrow);
 }
 
 /* What a checksum over `from` must be corrected by when `to` takes its place. */
@@ -66,15 +72,23 @@ TVS_INLINE uint64_t tvs_csum_sum(const void *data, size_t bytes)
     return sum;
 }
 
-/* Sum of an IPv4 header without options, carries put back in. */
-TVS_INLINE uint64_t tvs_csum_sum_ip4(const struct tvs_ip4 *ip)
+/*
+ * Whether the IPv4 header without options at `ip` sums to 0xffff, which is whether 65535 divides the
+ * sum of its words of any size. Three additions with carry, which compilers do not make of C, then
+ * one multiplication: the factor is (2^64 - 1) / 65535 and minus the inverse of 65535 at the same
+ * time, and no header with a version sums to 0.
+ */
+TVS_INLINE bool tvs_csum_ip4_is_good(const struct tvs_ip4 *ip)
 {
-    uint64_t middle = tvs_load64(&ip->ttl);
-    uint64_t sum = tvs_load64(ip) + middle;
+    uint64_t sum = tvs_load64(ip);
+    uint64_t factor = UINT64_C(0x0001000100010001);
 
-    sum += sum < middle;
-    sum += ip->daddr_be;
-    return sum + (sum < ip->daddr_be);
+    __asm__("add %1, %0\n\tadc %2, %0\n\tadc $0, %0"
+            : "+&r"(sum)
+            : "r"(tvs_load64(&ip->ttl)), "r"((uint64_t)ip->daddr_be)
+            : "cc");
+    __asm__("" : "+r"(factor)); /* or it becomes shifts and additions */
+    return sum * factor >= -UINT64_C(0x0001000100010001);
 }
 
 /* Sum of the pseudo header of TCP or UDP. */

@@ -10,15 +10,24 @@
 #include "core/parse.h"
 #include "core/verdict.h"
 
-/* The packet's own checksums stay wrong if they were: the end host must see it, not we hide it. */
-TVS_INLINE void tvs_rewrite_checksums(struct tvs_frame *frame, const struct tvs_packet *packet,
-                                      uint8_t proto, uint16_t ip_delta, uint16_t l4_delta)
+/*
+ * Stores both addresses and both ports and corrects the checksums; the deltas are those of
+ * tvs_csum_apply(). The packet's own checksums stay wrong if they were: the end host must see it,
+ * not we hide it.
+ */
+TVS_INLINE void tvs_fullnat_store(struct tvs_frame *frame, const struct tvs_packet *packet,
+                                  uint8_t proto, uint64_t addresses, uint32_t ports,
+                                  uint16_t ip_delta, uint16_t l4_delta)
 {
-    struct tvs_ip4 *ip = tvs_frame_ip4(frame);
-    uint8_t *l4 = frame->data + packet->l4;
+    uint8_t *data =
+        frame->data; /* once: a store to a packet might change it for all that is known */
+    struct tvs_ip4 *ip = (struct tvs_ip4 *)(data + TVS_ETH_BYTES);
+    uint8_t *l4 = data + packet->l4;
 
     ip->ttl--;
-    ip->csum = tvs_csum_apply(ip->csum, (uint32_t)ip_delta + TVS_CSUM_TTL_STEP);
+    ip->csum = tvs_csum_apply(tvs_csum_apply(ip->csum, ip_delta), TVS_CSUM_TTL_STEP);
+    memcpy(&ip->saddr_be, &addresses, sizeof(addresses));
+    memcpy(l4, &ports, sizeof(ports));
     if (proto == TVS_TCP) {
         struct tvs_tcp *tcp = (struct tvs_tcp *)l4;
 
@@ -37,28 +46,20 @@ TVS_INLINE void tvs_rewrite_checksums(struct tvs_frame *frame, const struct tvs_
 TVS_INLINE void tvs_fullnat_request(struct tvs_frame *frame, const struct tvs_packet *packet,
                                     uint8_t proto, const struct tvs_record *record)
 {
-    struct tvs_ip4 *ip = tvs_frame_ip4(frame);
-
-    memcpy(&ip->saddr_be, &record->out.saddr_be, 8);
-    memcpy(frame->data + packet->l4, &record->out.sport_be, 4);
-    tvs_rewrite_checksums(frame, packet, proto, record->ip_delta, record->l4_delta);
+    tvs_fullnat_store(frame, packet, proto, tvs_load64(&record->out.saddr_be),
+                      tvs_load32(&record->out.sport_be), record->ip_delta, record->l4_delta);
 }
 
+/* The request's tuple the other way round: the halves of both words change places. */
 TVS_INLINE void tvs_fullnat_reply(struct tvs_frame *frame, const struct tvs_packet *packet,
                                   uint8_t proto, const struct tvs_record *record)
 {
-    const struct tvs_tuple back = {
-        .saddr_be = record->in.daddr_be,
-        .daddr_be = record->in.saddr_be,
-        .sport_be = record->in.dport_be,
-        .dport_be = record->in.sport_be,
-    };
-    struct tvs_ip4 *ip = tvs_frame_ip4(frame);
+    uint64_t addresses = tvs_load64(&record->in.saddr_be);
+    uint32_t ports = tvs_load32(&record->in.sport_be);
 
-    memcpy(&ip->saddr_be, &back.saddr_be, 8);
-    memcpy(frame->data + packet->l4, &back.sport_be, 4);
-    tvs_rewrite_checksums(frame, packet, proto, tvs_csum_negate(record->ip_delta),
-                          tvs_csum_negate(record->l4_delta));
+    tvs_fullnat_store(frame, packet, proto, addresses << 32 | addresses >> 32,
+                      ports << 16 | ports >> 16, tvs_csum_negate(record->ip_delta),
+                      tvs_csum_negate(record->l4_delta));
 }
 
 #endif

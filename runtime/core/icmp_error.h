@@ -37,7 +37,7 @@ static bool tvs_icmp_quoted(const struct tvs_frame *frame, const struct tvs_pack
                             struct tvs_quoted *quoted)
 {
     uint8_t *icmp = frame->data + packet->l4;
-    unsigned icmp_bytes = (unsigned)packet->end - packet->l4;
+    unsigned icmp_bytes = tvs_frame_end(frame) - packet->l4;
     unsigned header_bytes;
 
     if (icmp_bytes < TVS_ICMP_BYTES + TVS_IP4_BYTES ||
@@ -106,7 +106,7 @@ static void tvs_icmp_forward(struct tvs_worker *worker, struct tvs_frame *frame,
     ip->csum = 0;
     ip->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(ip, header_bytes));
     icmp->csum = 0;
-    icmp->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(icmp, (size_t)packet->end - packet->l4));
+    icmp->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(icmp, tvs_frame_end(frame) - packet->l4));
     tvs_transmit(worker, frame, nexthop, counter);
 }
 
@@ -189,7 +189,7 @@ static TVS_NOINLINE void tvs_icmp(const struct tvs_site *site, struct tvs_worker
 {
     const struct tvs_icmp *icmp = (const struct tvs_icmp *)(frame->data + packet->l4);
 
-    if ((unsigned)packet->end - packet->l4 < TVS_ICMP_BYTES)
+    if (tvs_frame_end(frame) - packet->l4 < TVS_ICMP_BYTES)
         tvs_drop(worker, frame, TVS_DROP_bad_l4_header);
     else if (icmp->type == TVS_ICMP_ECHO && icmp->code == 0)
         tvs_answer_echo(worker, frame, packet);

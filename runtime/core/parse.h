@@ -14,6 +14,8 @@
 #include "tvs/site.h"
 #include "tvs/worker.h"
 
+enum { TVS_PLAIN_L4 = TVS_ETH_BYTES + TVS_IP4_BYTES }; /* where TCP begins without IPv4 options */
+
 enum tvs_packet_kind {
     TVS_PK_DONE,    /* has its verdict */
     TVS_PK_REQUEST, /* whole TCP or UDP header, not to a local IP: look in the forward table */
@@ -23,21 +25,36 @@ enum tvs_packet_kind {
 };
 
 struct tvs_packet {
-    struct tvs_key key;
-    uint32_t hash;   /* request: of the key */
-    uint32_t record; /* reply: its number; request: the candidate's, later */
-    uint16_t l4;     /* offset of the TCP, UDP or ICMP header in the frame */
-    uint16_t end;    /* offset of the first byte after the IPv4 packet */
-    uint8_t kind;    /* enum tvs_packet_kind */
-    uint8_t tcp_flags;
-    uint8_t reason; /* enum tvs_drop; TVS_N_DROPS: an ICMP message to look at */
-    uint8_t spare;
+    struct tvs_key key; /* request */
+    uint32_t hash;      /* request: of the key */
+    uint32_t record;    /* reply: its number; request: the candidate's, later */
+    union {
+        struct {
+            uint16_t l4;    /* offset of the TCP, UDP or ICMP header in the frame */
+            uint8_t kind;   /* enum tvs_packet_kind */
+            uint8_t reason; /* no flow: enum tvs_drop; TVS_N_DROPS: an ICMP message to look at */
+        };
+        uint32_t what; /* all three, to be stored at once */
+    };
+    uint32_t spare;
 };
 _Static_assert(sizeof(struct tvs_packet) == 32, "two per line");
 
 TVS_INLINE struct tvs_ip4 *tvs_frame_ip4(const struct tvs_frame *frame)
 {
     return (struct tvs_ip4 *)(frame->data + TVS_ETH_BYTES);
+}
+
+/* Offset of the first byte after the IPv4 packet, once its header has been looked at. */
+TVS_INLINE unsigned tvs_frame_end(const struct tvs_frame *frame)
+{
+    return TVS_ETH_BYTES + (unsigned)be16toh(tvs_frame_ip4(frame)->total_len_be);
+}
+
+TVS_INLINE uint8_t tvs_frame_tcp_flags(const struct tvs_frame *frame,
+                                       const struct tvs_packet *packet)
+{
+    return ((const struct tvs_tcp *)(frame->data + packet->l4))->flags;
 }
 
 /* Station and type. False: verdict set. */
@@ -99,130 +116,161 @@ TVS_INLINE bool tvs_parse_ip4(struct tvs_worker *worker, struct tvs_frame *frame
         }
     }
     packet->l4 = (uint16_t)(TVS_ETH_BYTES + header_bytes);
-    packet->end = (uint16_t)(TVS_ETH_BYTES + total_bytes);
     return true;
 }
 
-/*
- * Every frame that is as it should be, and has no IPv4 options, in a few comparisons: Ethernet
- * type, version and header length in one of them. False: to be looked at more closely.
- */
-TVS_INLINE bool tvs_parse_plain(const struct tvs_worker *worker, const struct tvs_frame *frame,
-                                struct tvs_packet *packet)
+/* Key and hash, of words that are still in registers. */
+TVS_INLINE void tvs_packet_key(const struct tvs_worker *worker, struct tvs_packet *packet,
+                               const struct tvs_ip4 *ip, const uint8_t *l4)
 {
-    uint64_t station, type;
-    unsigned end;
+    uint64_t low = tvs_load64(&ip->saddr_be);
+    uint64_t high = tvs_key_high(tvs_load32(l4), ip->proto);
 
-    if (frame->len < TVS_ETH_BYTES + TVS_IP4_BYTES || frame->flags & TVS_FRAME_NOT_CONTIGUOUS)
-        return false;
-    station = tvs_load64(frame->data);
-    type = tvs_load64(frame->data + 12); /* the type, then the first six bytes of IPv4 */
-    if ((station & 1) | ((station ^ worker->port_mac[frame->port_in]) & worker->port_mac_mask) |
-        ((type & 0xffffff) ^ (0x450000 | htobe16(TVS_ETHERTYPE_IP4))))
-        return false;
-    end = TVS_ETH_BYTES + (unsigned)be16toh((uint16_t)(type >> 32));
-    if (end < TVS_ETH_BYTES + TVS_IP4_BYTES || end > frame->len)
-        return false;
-    if (!(frame->flags & TVS_FRAME_IP_CSUM_GOOD) &&
-        tvs_csum_fold(tvs_csum_sum_ip4(tvs_frame_ip4(frame))) != 0xffff)
-        return false;
-    packet->l4 = TVS_ETH_BYTES + TVS_IP4_BYTES;
-    packet->end = (uint16_t)end;
-    return true;
-}
-
-/* All others. False: verdict set. */
-static TVS_NOINLINE bool tvs_parse_closely(struct tvs_worker *worker, struct tvs_frame *frame,
-                                           struct tvs_packet *packet)
-{
-    return tvs_parse_ethernet(worker, frame) && tvs_parse_ip4(worker, frame, packet);
+    tvs_key_set(&packet->key, low, high);
+    packet->hash = tvs_words_hash(low, high, worker->hash_key);
 }
 
 /*
  * The flow's key, if this is a whole TCP or UDP header of an unfragmented packet. Otherwise false,
  * and `reason` says what is wrong with it should it be for us.
  */
-TVS_INLINE bool tvs_parse_flow(const struct tvs_frame *frame, struct tvs_packet *packet)
+TVS_INLINE bool tvs_parse_flow(const struct tvs_worker *worker, const struct tvs_frame *frame,
+                               struct tvs_packet *packet)
 {
     const struct tvs_ip4 *ip = tvs_frame_ip4(frame);
     const uint8_t *l4 = frame->data + packet->l4;
-    unsigned l4_bytes = (unsigned)packet->end - packet->l4;
+    unsigned l4_bytes = tvs_frame_end(frame) - packet->l4;
 
-    if (TVS_UNLIKELY(ip->fragment_be & htobe16(TVS_IP4_FRAGMENT_BITS))) {
+    if (ip->fragment_be & htobe16(TVS_IP4_FRAGMENT_BITS)) {
         packet->reason = TVS_DROP_fragment;
         return false;
     }
     packet->reason = TVS_DROP_bad_l4_header;
-    if (TVS_LIKELY(ip->proto == TVS_TCP)) {
-        const struct tvs_tcp *tcp = (const struct tvs_tcp *)l4;
+    if (ip->proto == TVS_TCP) {
         unsigned header_bytes;
 
-        if (TVS_UNLIKELY(l4_bytes < TVS_TCP_BYTES))
+        if (l4_bytes < TVS_TCP_BYTES)
             return false;
-        header_bytes = (tcp->data_offset >> 4) * 4U;
-        if (TVS_UNLIKELY(header_bytes < TVS_TCP_BYTES || header_bytes > l4_bytes))
+        header_bytes = (((const struct tvs_tcp *)l4)->data_offset >> 4) * 4U;
+        if (header_bytes < TVS_TCP_BYTES || header_bytes > l4_bytes)
             return false;
-        packet->tcp_flags = tcp->flags;
     } else if (ip->proto == TVS_UDP) {
-        const struct tvs_udp *udp = (const struct tvs_udp *)l4;
         unsigned udp_bytes;
 
-        if (TVS_UNLIKELY(l4_bytes < TVS_UDP_BYTES))
+        if (l4_bytes < TVS_UDP_BYTES)
             return false;
-        udp_bytes = be16toh(udp->len_be);
-        if (TVS_UNLIKELY(udp_bytes < TVS_UDP_BYTES || udp_bytes > l4_bytes))
+        udp_bytes = be16toh(((const struct tvs_udp *)l4)->len_be);
+        if (udp_bytes < TVS_UDP_BYTES || udp_bytes > l4_bytes)
             return false;
-        packet->tcp_flags = 0;
     } else {
         packet->reason = ip->proto == TVS_ICMP ? (uint8_t)TVS_N_DROPS : TVS_DROP_vip_protocol;
         return false;
     }
-    tvs_key_set(&packet->key, &ip->saddr_be, l4, ip->proto);
+    tvs_packet_key(worker, packet, ip, l4);
     return true;
 }
 
-/* A packet into the local-IP range: to its owner, whoever that is. */
-TVS_INLINE void tvs_parse_local(const struct tvs_site *site, struct tvs_worker *worker,
-                                struct tvs_frame *frame, struct tvs_packet *packet,
-                                const struct tvs_lip_entry *lip)
+/* False: an address of the local-IP range that is none of this worker's; verdict set. */
+TVS_INLINE bool tvs_parse_local(const struct tvs_site *site, struct tvs_worker *worker,
+                                struct tvs_frame *frame, const struct tvs_lip_entry *lip)
 {
-    packet->kind = TVS_PK_DONE;
     if (TVS_UNLIKELY(lip->worker == TVS_LIP_NOBODY)) {
         tvs_drop(worker, frame, TVS_DROP_lip_unknown);
-        return;
+        return false;
     }
     if (TVS_UNLIKELY(lip->slot == TVS_LIP_NO_SLOT)) {
         tvs_drop(worker, frame, TVS_DROP_lip_of_peer);
-        return;
+        return false;
     }
     if (TVS_UNLIKELY(site->n_workers > 1 && lip->worker != worker->index)) {
         tvs_hand_over(worker, frame, lip->worker, TVS_DROP_lip_unknown);
-        return;
+        return false;
     }
-    if (TVS_UNLIKELY(!tvs_parse_flow(frame, packet))) {
-        packet->kind = TVS_PK_LOCAL;
-        packet->record = (uint32_t)lip->slot << 16; /* of port 0: names the local IP */
-        return;
-    }
-    packet->record = (uint32_t)lip->slot << 16 | be16toh(packet->key.tuple.dport_be);
-    packet->kind = TVS_PK_REPLY;
+    return true;
 }
 
+/*
+ * Any frame, every reason to look at it otherwise told apart. Returns enum tvs_packet_kind and sets
+ * `l4`, `key` and `hash` of a flow, `record` of a local IP, `reason` of what is no flow.
+ */
+static TVS_NOINLINE uint8_t tvs_parse_closely(const struct tvs_site *site,
+                                              struct tvs_worker *worker, struct tvs_frame *frame,
+                                              struct tvs_packet *packet)
+{
+    const struct tvs_lip_entry *lip;
+    uint32_t lip_offset;
+
+    if (!tvs_parse_ethernet(worker, frame) || !tvs_parse_ip4(worker, frame, packet))
+        return TVS_PK_DONE;
+    lip_offset = be32toh(tvs_frame_ip4(frame)->daddr_be) - site->lip_base;
+    if (lip_offset >= site->lip_count)
+        return tvs_parse_flow(worker, frame, packet) ? TVS_PK_REQUEST : TVS_PK_OTHER;
+    lip = &site->lips[lip_offset];
+    if (!tvs_parse_local(site, worker, frame, lip))
+        return TVS_PK_DONE;
+    packet->record = (uint32_t)lip->slot << 16; /* of port 0: names the local IP */
+    if (!tvs_parse_flow(worker, frame, packet))
+        return TVS_PK_LOCAL;
+    packet->record |= be16toh(packet->key.tuple.dport_be);
+    return TVS_PK_REPLY;
+}
+
+/*
+ * What nearly every frame is: for our station, IPv4 without options, whole, unfragmented, TCP or
+ * UDP. Few comparisons, each of several fields, and no reason why not: false, look at it closely.
+ */
+TVS_INLINE bool tvs_parse_is_plain(const struct tvs_worker *worker, const struct tvs_frame *frame)
+{
+    const uint8_t *data = frame->data;
+    const struct tvs_ip4 *ip = tvs_frame_ip4(frame);
+    const uint8_t *l4 = data + TVS_PLAIN_L4;
+    unsigned l4_bytes, header_bytes;
+    uint64_t station, start;
+
+    if (frame->len < TVS_PLAIN_L4 + TVS_TCP_BYTES || frame->flags & TVS_FRAME_NOT_CONTIGUOUS)
+        return false;
+    station = tvs_load64(data);
+    start = be64toh(tvs_load64(data + 12)); /* the type, then the first six bytes of IPv4 */
+    if (((station ^ worker->port_mac[frame->port_in]) & worker->port_mac_mask) |
+        (start >> 40 ^ ((uint64_t)TVS_ETHERTYPE_IP4 << 8 | 0x45)) |
+        (ip->fragment_be & htobe16(TVS_IP4_FRAGMENT_BITS)))
+        return false;
+    /* fewer bytes than a header wrap around and are more than there are */
+    l4_bytes = (unsigned)(uint16_t)(start >> 16) - TVS_IP4_BYTES;
+    if (l4_bytes > (unsigned)frame->len - TVS_PLAIN_L4)
+        return false;
+    if (!(frame->flags & TVS_FRAME_IP_CSUM_GOOD) && !tvs_csum_ip4_is_good(ip))
+        return false;
+    if (TVS_LIKELY(ip->proto == TVS_TCP)) {
+        header_bytes = (((const struct tvs_tcp *)l4)->data_offset & 0xf0U) >> 2;
+        return header_bytes >= TVS_TCP_BYTES && header_bytes <= l4_bytes;
+    }
+    header_bytes = be16toh(((const struct tvs_udp *)l4)->len_be);
+    return ip->proto == TVS_UDP && header_bytes >= TVS_UDP_BYTES && header_bytes <= l4_bytes;
+}
+
+/* Sets `kind` and what tvs_parse_closely() says. */
 TVS_INLINE void tvs_parse(const struct tvs_site *site, struct tvs_worker *worker,
                           struct tvs_frame *frame, struct tvs_packet *packet)
 {
+    const struct tvs_ip4 *ip = tvs_frame_ip4(frame);
+    const uint8_t *l4 = frame->data + TVS_PLAIN_L4;
+    const struct tvs_lip_entry *lip;
     uint32_t lip_offset;
 
-    packet->kind = TVS_PK_DONE;
-    if (TVS_UNLIKELY(!tvs_parse_plain(worker, frame, packet)) &&
-        !tvs_parse_closely(worker, frame, packet))
-        return;
-    lip_offset = be32toh(tvs_frame_ip4(frame)->daddr_be) - site->lip_base;
-    if (lip_offset < site->lip_count) {
-        tvs_parse_local(site, worker, frame, packet, &site->lips[lip_offset]);
+    if (TVS_UNLIKELY(!tvs_parse_is_plain(worker, frame))) {
+        packet->kind = tvs_parse_closely(site, worker, frame, packet);
         return;
     }
-    packet->kind = TVS_LIKELY(tvs_parse_flow(frame, packet)) ? TVS_PK_REQUEST : TVS_PK_OTHER;
+    packet->what = TVS_PLAIN_L4 | (uint32_t)TVS_PK_REQUEST << 16;
+    lip_offset = be32toh(ip->daddr_be) - site->lip_base;
+    if (lip_offset >= site->lip_count) {
+        tvs_packet_key(worker, packet, ip, l4);
+        return;
+    }
+    lip = &site->lips[lip_offset];
+    packet->record = (uint32_t)lip->slot << 16 | be16toh(tvs_load16(l4 + 2));
+    packet->kind = tvs_parse_local(site, worker, frame, lip) ? TVS_PK_REPLY : TVS_PK_DONE;
 }
 
 #endif

@@ -39,6 +39,7 @@ TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *
     worker->backend_active[record->backend]--;
     worker->n_sessions--;
     record->state = TVS_S_FREE;
+    record->proto = 0;
     tvs_free_put(&worker->free, number);
 }
 

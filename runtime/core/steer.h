@@ -20,20 +20,20 @@ TVS_INLINE uint32_t tvs_toeplitz_tuple(const uint32_t (*table)[256], const struc
     return hash;
 }
 
-/* Hands a request for a VIP to the worker that its hash names, if that is another one. */
-TVS_INLINE void tvs_steer(const struct tvs_site *site, struct tvs_worker *worker,
-                          struct tvs_frame *frame, struct tvs_packet *packet)
+/* False: the request is for a VIP and another worker, and is handed to that one. */
+TVS_INLINE bool tvs_steer(const struct tvs_site *site, struct tvs_worker *worker,
+                          struct tvs_frame *frame, const struct tvs_packet *packet)
 {
     uint16_t owner;
 
     if (frame->flags & TVS_FRAME_HANDED ||
         tvs_vip_find(site, be32toh(packet->key.tuple.daddr_be), 0, 0) == NULL)
-        return;
+        return true;
     owner = site->reta[tvs_toeplitz_tuple(worker->toeplitz, &packet->key.tuple) & site->reta_mask];
     if (owner == worker->index)
-        return;
+        return true;
     tvs_hand_over(worker, frame, (uint8_t)owner, TVS_DROP_vip_no_listener);
-    packet->kind = TVS_PK_DONE;
+    return false;
 }
 
 #endif

@@ -50,14 +50,18 @@ TVS_INLINE unsigned tvs_bucket_slot(uint32_t matches)
 
 /*
  * The likely record of a hash, from its first bucket alone: right almost always, checked by the
- * caller against the record's key.
+ * caller against the record's key. False: nothing like it there.
  */
-TVS_INLINE uint32_t tvs_table_candidate(const struct tvs_worker *worker, uint32_t hash)
+TVS_INLINE bool tvs_table_candidate(const struct tvs_worker *worker, uint32_t hash,
+                                    uint32_t *number)
 {
     const struct tvs_bucket *bucket = &worker->buckets[tvs_table_first(worker, hash)];
     uint32_t matches = tvs_bucket_match(bucket, tvs_table_sig(hash));
 
-    return matches != 0 ? bucket->record[tvs_bucket_slot(matches)] : TVS_NO_RECORD;
+    if (matches == 0)
+        return false;
+    *number = bucket->record[tvs_bucket_slot(matches)];
+    return true;
 }
 
 /* The second bucket of a hash if anything went on from the first to another, else NULL. */

@@ -3,6 +3,8 @@
 #ifndef TVS_CORE_VERDICT_H
 #define TVS_CORE_VERDICT_H
 
+#include <string.h>
+
 #include "tvs/frame.h"
 #include "tvs/worker.h"
 
@@ -38,8 +40,7 @@ TVS_INLINE void tvs_transmit(struct tvs_worker *worker, struct tvs_frame *frame,
                              const struct tvs_nexthop *nexthop, uint64_t *counter)
 {
     __builtin_memcpy(frame->data, nexthop->l2, sizeof(nexthop->l2));
-    frame->verdict = TVS_V_TX;
-    frame->arg = nexthop->port;
+    memcpy(&frame->verdict, &nexthop->valid, 2); /* TVS_V_TX, and `arg` is the port */
     worker->counters.tx_bytes += frame->len;
     ++*counter;
 }

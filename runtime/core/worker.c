@@ -100,6 +100,7 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
     if (lay_out(config, &layout) != 0 || (uintptr_t)memory % TVS_CACHE_LINE != 0)
         return NULL;
     worker->fib_epoch = 1;
+    worker->port_mac_mask = 1; /* of any station: no group address, which has that bit */
     worker->index = config->index;
     worker->buckets = (struct tvs_bucket *)(base + layout.buckets);
     worker->records = (struct tvs_record *)(base + layout.records);

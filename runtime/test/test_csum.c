@@ -81,7 +81,7 @@ static void test_differences(void **state)
         before = (uint16_t)~htobe16(naive_sum(packet, sizeof(packet)));
 
         delta = tvs_csum_delta_tuple(&from, &to);
-        after = tvs_csum_apply(before, (uint32_t)delta + TVS_CSUM_TTL_STEP);
+        after = tvs_csum_apply(tvs_csum_apply(before, delta), TVS_CSUM_TTL_STEP);
         memcpy(packet, &to, sizeof(to));
         packet[12]--;
         if (naive_sum(packet, sizeof(packet)) == 0)
@@ -92,6 +92,44 @@ static void test_differences(void **state)
         after = tvs_csum_apply(after, tvs_csum_negate(delta));
         memcpy(packet, &from, sizeof(from));
         assert_int_equal(after, (uint16_t)~htobe16(naive_sum(packet, sizeof(packet))));
+    }
+}
+
+/* As RFC 1624 writes it, equation 3: also which of the two zeros comes out. */
+static void test_equation_3(void **state)
+{
+    static const uint32_t hard[] = {0, 1, 0x7fff, 0x8000, TVS_CSUM_TTL_STEP, 0xffff};
+
+    (void)state;
+    for (uint32_t csum = 0; csum <= 0xffff; csum++)
+        for (uint32_t i = 0; i < 64; i++) {
+            uint32_t delta = i < 6 ? hard[i] : (csum * 31 + i * 1021) & 0xffff;
+            uint32_t sum = (~csum & 0xffff) + delta;
+
+            sum = (sum & 0xffff) + (sum >> 16);
+            assert_int_equal(tvs_csum_apply((uint16_t)csum, (uint16_t)delta), ~sum & 0xffff);
+        }
+}
+
+static void test_header_is_good(void **state)
+{
+    uint64_t chance = 5;
+
+    (void)state;
+    for (int round = 0; round < 300000; round++) {
+        struct tvs_ip4 ip;
+        uint16_t sum;
+
+        fill(&chance, (uint8_t *)&ip, sizeof(ip));
+        ip.version_ihl = 0x45;
+        if (random_below(&chance, 2)) {
+            ip.csum = 0;
+            ip.csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(&ip, sizeof(ip)));
+        }
+        if (random_below(&chance, 8) == 0)
+            ip.id_be ^= (uint16_t)(1 << random_below(&chance, 16));
+        sum = naive_sum((const uint8_t *)&ip, sizeof(ip));
+        assert_int_equal(tvs_csum_ip4_is_good(&ip), sum == 0xffff);
     }
 }
 
@@ -183,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sum_of_any_length), cmocka_unit_test(test_fold_of_anything),
         cmocka_unit_test(test_differences),       cmocka_unit_test(test_errors_are_kept),
+        cmocka_unit_test(test_equation_3),        cmocka_unit_test(test_header_is_good),
         cmocka_unit_test(test_toeplitz_vectors),  cmocka_unit_test(test_toeplitz_tables),
     };
 

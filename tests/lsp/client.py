@@ -34,18 +34,18 @@ class Editor(LanguageClient):
         self._listen()
 
     def _listen(self) -> None:
-        @self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+        @self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)  # type: ignore[untyped-decorator]
         async def publish(params: types.PublishDiagnosticsParams) -> None:
             async with self.published:
                 self.diagnostics[params.uri] = list(params.diagnostics)
                 self.versions[params.uri] = params.version
                 self.published.notify_all()
 
-        @self.feature(types.WINDOW_SHOW_MESSAGE)
+        @self.feature(types.WINDOW_SHOW_MESSAGE)  # type: ignore[untyped-decorator]
         def show(params: types.ShowMessageParams) -> None:
             self.shown.append(params.message)
 
-        @self.feature(types.CLIENT_REGISTER_CAPABILITY)
+        @self.feature(types.CLIENT_REGISTER_CAPABILITY)  # type: ignore[untyped-decorator]
         def watch(params: types.RegistrationParams) -> None:
             self.watched.append(params)
 
@@ -139,7 +139,7 @@ async def editor(
     folder: Path | None = None,
     encodings: list[types.PositionEncodingKind | str] | None = None,
 ) -> AsyncGenerator[Editor, None]:
-    """An editor with a server; at the end the server is told to go, and must do so with status 0."""
+    """An editor with a server, which at the end is told to go and must do so with status 0."""
     client = Editor()
     command = [sys.executable, "-m", "tvsc.cli.main", "lsp"]
     await client.start_io(*command, env={**os.environ, "PYTHONWARNINGS": "error"})
@@ -164,7 +164,7 @@ async def editor(
             server.kill()
             await server.wait()
         client.stderr = await errors
-        await client.stop()
+        await client.stop()  # type: ignore[no-untyped-call]
     assert client.stderr == b"", client.stderr.decode()
     assert client.exit_code == 0
 

@@ -99,12 +99,15 @@ EVENT_COLUMNS = (
     "=packets",
     "=lost",
     "=longest turn, quiet rounds",
+    "=machine alone, quiet rounds",
     "=longest turn, all rounds",
 )
 
 
 def event_rows(run: Run) -> list[tuple[str, ...]]:
-    """What the control thread did under load."""
+    """What the control thread did under load, and the floor at the same load without it."""
+    at_half = next(load for load in run.results[0].loads if load.load_percent == 50)
+    floor = at_half.floor_quiet
     return [
         (
             name,
@@ -112,6 +115,7 @@ def event_rows(run: Run) -> list[tuple[str, ...]]:
             f"{events.quiet.packets + events.disturbed.packets:,}",
             f"{run.received - run.sent + run.starved}",
             time_text(events.quiet.longest_turn_ns) if events.quiet.rounds else "",
+            time_text(floor.longest_turn_ns) if floor.rounds else "",
             time_text(max(events.quiet.longest_turn_ns, events.disturbed.longest_turn_ns)),
         )
         for name, events in (

@@ -28,7 +28,7 @@ from pathlib import Path
 from tvsc.build.failure import failed, is_full
 from tvsc.diag import codes
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 PARTS = ("bin", "nodes", "bundles")
 
 _OURS = ".tvsc"
@@ -38,23 +38,47 @@ _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+Value = None | bool | int | float | str
+
+
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a node's outputs were made from, and how its files looked: path -> (bytes, mtime)."""
+    """What a node's outputs were made from, how its files looked (path -> bytes, mtime), and what a
+    report says of it.
+    """
 
     fingerprint: str
     generation: str
     bundle: str | None
     files: dict[str, tuple[int, int]]
+    facts: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a compilation read, so that the next one can see that it would read the same: names of
+    files and (number of a file, pattern of an include in it); `digest` is over their contents, the
+    files that match, the options and the programs.
+    """
+
+    files: tuple[str, ...]
+    patterns: tuple[tuple[int, str], ...]
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """The last compilation; empty when there was none, or it was another version's."""
 
+    site: str = ""
     host: str = ""
     bin: dict[str, tuple[int, int]] = field(default_factory=dict)
     nodes: dict[str, NodeState] = field(default_factory=dict)
+    inputs: Inputs | None = None
+
+
+def _inputs(files: list[str], patterns: list[tuple[int, str]], digest: str) -> Inputs:
+    return Inputs(tuple(files), tuple((number, text) for number, text in patterns), digest)
 
 
 def look_of(root: Path, directory: str) -> dict[str, tuple[int, int]]:
@@ -172,6 +196,7 @@ class Output:
             if raw["version"] != STATE_VERSION:
                 return State()
             return State(
+                site=raw["site"],
                 host=raw["host"],
                 bin={path: (size, mtime) for path, (size, mtime) in raw["bin"].items()},
                 nodes={
@@ -180,9 +205,11 @@ class Output:
                         node["generation"],
                         node["bundle"],
                         {path: (size, mtime) for path, (size, mtime) in node["files"].items()},
+                        node["facts"],
                     )
                     for name, node in raw["nodes"].items()
                 },
+                inputs=_inputs(**raw["inputs"]) if raw["inputs"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return State()
@@ -205,11 +232,30 @@ class Output:
         except OSError:
             return set()
 
+    def as_left(self, state: State) -> bool:
+        """Whether OUT holds exactly what the compilation that left `state` made."""
+        bundles = {node.bundle for node in state.nodes.values() if node.bundle}
+        return (
+            self.names("nodes") == set(state.nodes)
+            and self.names("bundles") == bundles
+            and self.intact(state.bin)
+            and all(self.intact(node.files) for node in state.nodes.values())
+        )
+
+    def _draft(self, state: State) -> Path:
+        draft = self.stage / "state.json"
+        text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text + "\n", encoding="utf-8")
+        return draft
+
+    def remember(self, state: State) -> None:
+        """Replaces the state; everything else stays."""
+        self._draft(state).replace(self.private / "state.json")
+
     def publish(self, state: State) -> None:
         """Exchanges the staged parts with the old ones and remembers the state."""
-        record, draft = self.private / "state.json", self.stage / "state.json"
-        text = json.dumps({"version": STATE_VERSION, **asdict(state)}, indent=1)
-        draft.write_text(text + "\n", encoding="utf-8")
+        record, draft = self.private / "state.json", self._draft(state)
         with _uninterrupted():
             record.unlink(missing_ok=True)
             for part in PARTS:

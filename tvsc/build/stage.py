@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvsc import __version__
 from tvsc.build.generation import GENERATION_SO
 from tvsc.build.host import PROGRAMS
-from tvsc.build.output import NodeState, State, look_of
+from tvsc.build.output import NodeState, State, Value, look_of
 from tvsc.build.toolchain import library_versions
 from tvsc.bundle import bundle_name, manifest_text, write_bundle
 from tvsc.bundle.manifest import sha256
@@ -118,8 +119,7 @@ def _state(run: Run, kept: dict[str, NodeState]) -> State:
     stage, bundle = run.output.stage, run.options.bundle
     bundles = look_of(stage, "bundles") if bundle else {}
     nodes = {
-        name: NodeState(old.fingerprint, old.generation, old.bundle if bundle else None, old.files)
-        for name, old in kept.items()
+        name: replace(old, bundle=old.bundle if bundle else None) for name, old in kept.items()
     }
     for node in run.plan.nodes:
         files = look_of(stage, f"nodes/{node.node}")
@@ -127,6 +127,26 @@ def _state(run: Run, kept: dict[str, NodeState]) -> State:
         if bundle:
             files[f"bundles/{name}"] = bundles[f"bundles/{name}"]
         nodes[node.node] = NodeState(
-            run.fingerprints[node.node], node.generation, name if bundle else None, files
+            run.fingerprints[node.node],
+            node.generation,
+            name if bundle else None,
+            files,
+            _facts(node),
         )
-    return State(run.host, look_of(stage, "bin") if bundle else {}, nodes)
+    return State(run.plan.site, run.host, look_of(stage, "bin") if bundle else {}, nodes)
+
+
+def _facts(plan: NodePlan) -> dict[str, Value]:
+    """What is reported of a node."""
+    return {
+        "cluster": plan.cluster,
+        "sync_contract": f"{plan.sync_contract:#018x}",
+        "workers": plan.cores.n_workers,
+        "services": len(plan.services),
+        "classes": len(plan.classes),
+        "pools": len(plan.pools),
+        "local_ips": len(plan.lips.own),
+        "steering": plan.steering.mode.value,
+        "rules": len(plan.steering.rules),
+        "bytes_per_session": plan.memory.bytes_per_session,
+    }

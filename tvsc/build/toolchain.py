@@ -151,3 +151,8 @@ def base_hash(compiler: Compiler) -> str:
     parts = [_tree_hash(package / name) for name in _WRITERS]
     parts += [__version__, compiler.version, runtime_hash(), _tree_hash(templates_dir())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def program_hash() -> str:
+    """Of this program, all of it."""
+    return _tree_hash(Path(__file__).parents[1])

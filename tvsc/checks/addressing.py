@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
@@ -95,61 +96,69 @@ def short_prefixes_apart(site: Site) -> Iterator[Diagnostic]:
         )
 
 
+Place = Callable[[], Span | None]
+"""Where an address was written, to be asked for when there is a message about it."""
+
+
 class _Owners:
     """Who has which address; an address that gets a second owner is a message."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.known: dict[Address, tuple[str, Span | None]] = {}
+        self.known: dict[Address, tuple[str, Place]] = {}
 
-    def add(self, address: Address, what: str, span: Span | None) -> Iterator[Diagnostic]:
-        earlier = self.known.setdefault(address, (what, span))
+    def add(self, address: Address, what: str, place: Place) -> Iterator[Diagnostic]:
+        earlier = self.known.setdefault(address, (what, place))
         if earlier[0] == what:
             return
         yield Diagnostic(
             codes.ADDRESS_COLLISION,
             f"{address} is {what} and also {earlier[0]}",
-            span,
-            (Note(f"{earlier[0]} is here", earlier[1]),),
+            place(),
+            (Note(f"{earlier[0]} is here", earlier[1]()),),
         )
 
 
 def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
     """Node, gateway, neighbour, VIP, server and local-IP addresses do not collide."""
     owners = _Owners(site)
+    place: Place
     for node, port in ((n, p) for n in site.nodes() for p in n.ports):
-        span = site.span(port, "address")
+        place = partial(site.span, port, "address")
         what = f"the address of node `{node.name}`"
         if port is not node.ports[0]:
             what = f"the address of port `{port.name}` of node `{node.name}`"
-        yield from owners.add(port.address.ip, what, span)
-    links = {p.gateway: site.span(p, "gateway") for n in site.nodes() for p in n.ports}
+        yield from owners.add(port.address.ip, what, place)
+    links: dict[Address, Place] = {
+        p.gateway: partial(site.span, p, "gateway") for n in site.nodes() for p in n.ports
+    }
     for cluster in site.clusters:
-        links |= {f.address: site.span(f) for f in cluster.fabric}  # type: ignore[misc]
-    for address, span in links.items():
-        yield from owners.add(address, "the address of a switch", span)
+        links |= {f.address: partial(site.span, f) for f in cluster.fabric}
+    for address, place in links.items():
+        yield from owners.add(address, "the address of a switch", place)
     for service in site.services:
         for vip in service.vips:
-            yield from owners.add(vip.address, "a VIP", site.span(vip))
+            yield from owners.add(vip.address, "a VIP", partial(site.span, vip))
     for pool in site.pools:
         for server in pool.servers:
-            yield from owners.add(server.address, "the address of a server", site.span(server))
+            place = partial(site.span, server)
+            yield from owners.add(server.address, "the address of a server", place)
     yield from _inside_local_ips(site, owners.known)
 
 
-def _inside_local_ips(
-    site: Site, known: dict[Address, tuple[str, Span | None]]
-) -> Iterator[Diagnostic]:
+def _inside_local_ips(site: Site, known: dict[Address, tuple[str, Place]]) -> Iterator[Diagnostic]:
     shorts = sorted((c.local_ips.short for c in site.clusters), key=lambda n: n.network_address)
     starts = [int(s.network_address) for s in shorts]
-    for address, (what, span) in known.items():
+    ends = [int(s.broadcast_address) for s in shorts]
+    for address, (what, place) in known.items():
         if isinstance(address, IPv4Address):
-            at = bisect_right(starts, int(address)) - 1
-            if at >= 0 and address in shorts[at]:
+            number = int(address)
+            at = bisect_right(starts, number) - 1
+            if at >= 0 and number <= ends[at]:
                 yield Diagnostic(
                     codes.ADDRESS_COLLISION,
                     f"{address} is {what} and lies inside the local IPs {shorts[at]}",
-                    span,
+                    place(),
                 )
 
 
@@ -211,6 +220,8 @@ def addresses_usable(site: Site) -> Iterator[Diagnostic]:
 
 
 def _unusable(address: Address) -> str | None:
+    if isinstance(address, IPv4Address) and _plainly_usable(int(address) >> 24):
+        return None
     if address.is_multicast:
         return "a multicast address"
     if address.is_unspecified:
@@ -222,6 +233,11 @@ def _unusable(address: Address) -> str | None:
     if isinstance(address, IPv4Address) and int(address) >> 24 == 0:
         return "no address of a host"
     return None
+
+
+def _plainly_usable(first_byte: int) -> bool:
+    """Whether all such addresses are those of hosts: of a hundred thousand, nearly all."""
+    return 0 < first_byte < 224 and first_byte != 127
 
 
 def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:

@@ -114,8 +114,9 @@ def checks_can_pass(site: Site) -> Iterator[Diagnostic]:
             else:
                 tcp.add(listener.pool)
     for pool in site.pools:
-        written = site.origins.exact(f"{pool.at}/check")
-        if pool.name in udp and pool.name not in tcp and pool.check is not None and written is None:
+        if pool.name not in udp or pool.name in tcp or pool.check is None:
+            continue
+        if site.origins.exact(f"{pool.at}/check") is None:
             yield Diagnostic(
                 codes.CHECK_CANNOT_PASS,
                 f"pool `{pool.name}` serves UDP only, and its servers would be checked over TCP",

@@ -79,6 +79,7 @@ def compile_command(
         bundle=bundle,
         jobs=jobs or len(os.sched_getaffinity(0)),
         deny=denied(deny),
+        recall=True,
     )
     try:
         run = compile_site(options, Progress(quiet=machine))

@@ -4,52 +4,50 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tvsc.bundle import bundle_name
+from tvsc.build.output import NodeState, Value
 from tvsc.pipeline import Run
-from tvsc.plan import NodePlan
 
 FORMAT_VERSION = 1
-
-Value = None | bool | int | float | str
 
 
 def _bytes(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _row(run: Run, plan: NodePlan) -> dict[str, Value]:
+def _row(run: Run, name: str, node: NodeState) -> dict[str, Value]:
     out = run.options.out
-    bundle = out / "bundles" / bundle_name(plan)
+    generation_so = out / "nodes" / name / "generation.so"
+    bundle = out / "bundles" / node.bundle if node.bundle else None
+    facts = dict(node.facts)
     return {
-        "node": plan.node,
-        "cluster": plan.cluster,
-        "generation": plan.generation,
-        "sync_contract": f"{plan.sync_contract:#018x}",
-        "workers": plan.cores.n_workers,
-        "services": len(plan.services),
-        "classes": len(plan.classes),
-        "pools": len(plan.pools),
-        "local_ips": len(plan.lips.own),
-        "steering": plan.steering.mode.value,
-        "rules": len(plan.steering.rules),
-        "bytes_per_session": plan.memory.bytes_per_session,
-        "generation_so": str(out / "nodes" / plan.node / "generation.so"),
-        "generation_so_bytes": _bytes(out / "nodes" / plan.node / "generation.so"),
-        "bundle": str(bundle) if run.options.bundle else None,
-        "bundle_bytes": _bytes(bundle) if run.options.bundle else 0,
+        "node": name,
+        "cluster": facts.pop("cluster"),
+        "generation": node.generation,
+        **facts,
+        "generation_so": str(generation_so),
+        "generation_so_bytes": _bytes(generation_so),
+        "bundle": str(bundle) if bundle else None,
+        "bundle_bytes": _bytes(bundle) if bundle else 0,
     }
+
+
+def _rows(run: Run) -> list[dict[str, Value]]:
+    """A row per node that this run was asked for."""
+    wanted = run.options.nodes
+    nodes = run.result().nodes.items()
+    return [_row(run, name, node) for name, node in nodes if not wanted or name in wanted]
 
 
 def json_report(run: Run, took_s: float) -> dict[str, object]:
     """The result as plain values."""
     return {
         "format_version": FORMAT_VERSION,
-        "site": run.plan.site,
+        "site": run.result().site,
         "out": str(run.options.out),
         "unchanged": run.unchanged,
         "took_s": round(took_s, 3),
         "compiler": run.compiler.version,
-        "nodes": [_row(run, plan) for plan in run.plan.nodes],
+        "nodes": _rows(run),
     }
 
 
@@ -70,10 +68,9 @@ _LEFT = {"node", "generation", "steering"}
 
 def text_report(run: Run, took_s: float) -> str:
     """A table with a row per node, and one line that sums up."""
+    nodes = _rows(run)
     rows = [[title for title, _ in _COLUMNS]]
-    for plan in run.plan.nodes:
-        row = _row(run, plan)
-        rows.append([_text(name, row[name]) for _, name in _COLUMNS])
+    rows += [[_text(name, row[name]) for _, name in _COLUMNS] for row in nodes]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
         "  ".join(
@@ -82,7 +79,7 @@ def text_report(run: Run, took_s: float) -> str:
         ).rstrip()
         for row in rows
     ]
-    count = len(run.plan.nodes)
+    count = len(nodes)
     lines.append(
         f"{'unchanged' if run.unchanged else 'compiled'}: {count} node{'s' * (count != 1)} in "
         f"{took_s:.1f} s, in {run.options.out / ('bundles' if run.options.bundle else 'nodes')}/"

@@ -138,7 +138,14 @@ class Include:
         return self.pattern.span
 
 
-Statement = Line | Let | For | Include
+class Blocks(NamedTuple):
+    """A run of `pool`, `service` and `for` blocks that is not parsed yet (`tvsc.dsl.split`)."""
+
+    text: str
+    span: Span
+
+
+Statement = Line | Let | For | Include | Blocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,21 +29,29 @@ def is_hidden(character: str) -> bool:
     return bool(_SUSPECT.match(character))
 
 
-def report_hidden(number: int, text: str, report: Callable[[Diagnostic], None]) -> None:
-    """A message for each run of such characters in text number `number`, up to a limit."""
+def report_hidden(
+    number: int,
+    text: str,
+    report: Callable[[Diagnostic], None],
+    first: int = 0,
+    last: int | None = None,
+) -> None:
+    """A message for each run of such characters in text number `number`, from character `first` up
+    to `last`, up to a limit.
+    """
     report = at_most(limits.SYNTAX_ERRORS, report)
-    for start, end in islice(_runs(text), limits.SYNTAX_ERRORS):
+    runs = _runs(text, first, len(text) if last is None else last)
+    for start, end in islice(runs, limits.SYNTAX_ERRORS):
         message = f"the character {_shown(text[start])} {_why(text[start])}"
         report(
             Diagnostic(codes.HIDDEN_CHARACTER, message, Span(number, start, end), help="remove it")
         )
 
 
-def _runs(text: str) -> Iterator[tuple[int, int]]:
+def _runs(text: str, at: int, last: int) -> Iterator[tuple[int, int]]:
     """Where one such character, or the same one several times, stands."""
-    at = 0
-    while (match := _SUSPECT.search(text, at)) is not None:
-        run = _RUN.match(text, match.start())
+    while (match := _SUSPECT.search(text, at, last)) is not None:
+        run = _RUN.match(text, match.start(), last)
         assert run is not None
         start, at = run.span()
         end = at - (text[start] == "\r" and text[at : at + 1] == "\n")

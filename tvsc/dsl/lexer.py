@@ -92,13 +92,22 @@ class LeafToken(Token):
 
 
 class Scanner:
-    """One pass over one file. `tokens` is what the parser gets; every token has its span in
-    `spans`.
+    """One pass over a part of one file. `tokens` is what the parser gets; every token has its span
+    in `spans`. The part must end where a token does.
     """
 
-    def __init__(self, number: int, text: str, report: Callable[[Diagnostic], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        text: str,
+        report: Callable[[Diagnostic], None],
+        start: int = 0,
+        end: int | None = None,
+    ) -> None:
         self.number = number
         self.text = text
+        self.start = start
+        self.end = len(text) if end is None else end
         self.report = at_most(limits.ERRORS, report)
         self.tokens: list[LeafToken] = []
         self.spans: list[Span] = []
@@ -107,10 +116,10 @@ class Scanner:
 
     def scan(self) -> bool:
         """Fill `tokens`; whether the braces and parentheses have their partners and depth."""
-        text, number, end = self.text, self.number, len(self.text)
-        report_hidden(number, text, self.report)
+        text, number, end = self.text, self.number, self.end
+        report_hidden(number, text, self.report, self.start, end)
         match_at, blank_at, put = _TOKEN.match, _BLANK.match, self._put
-        at = 0
+        at = self.start
         while True:
             blank = blank_at(text, at)
             at = blank.end() if blank is not None else at

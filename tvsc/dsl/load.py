@@ -14,9 +14,10 @@ from pathlib import Path
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.dsl import limits
-from tvsc.dsl.ast import File, For, Include, Line, Program, Statement
-from tvsc.dsl.parser import parse_file
+from tvsc.dsl.ast import Blocks, File, For, Include, Line, Program, Statement
+from tvsc.dsl.parser import parse_file, parse_part
 from tvsc.dsl.pattern import TooManyNamesError, files_matching, has_pattern
+from tvsc.dsl.split import split
 from tvsc.source import SourceMap, Span
 
 Report = Callable[[Diagnostic], None]
@@ -46,7 +47,7 @@ class Loader:
 
     def _text(self, path: str, span: Span | None) -> str | None:
         try:
-            status = Path(path).stat()
+            status = os.stat(path)  # noqa: PTH116 - a site may have ten thousand lists
             if stat.S_ISDIR(status.st_mode):
                 raise OSError("is a directory")
             if not stat.S_ISREG(status.st_mode):
@@ -60,7 +61,8 @@ class Loader:
                     path, f"a file has at most {limits.FILE_CHARACTERS >> 20} MiB", span
                 )
                 return None
-            data = Path(path).read_bytes()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+                data = file.read()
         except FileNotFoundError:
             self.report(
                 Diagnostic(codes.FILE_UNREADABLE, f"`{path}` cannot be read: does not exist", span)
@@ -137,16 +139,25 @@ class Loader:
 
 def _may_be_named(path: str) -> bool:
     """Messages quote lines: a site must not make tvsc show files that belong to no site."""
-    return all(name.endswith(limits.SUFFIXES) for name in (path, os.path.realpath(path)))
+    if not path.endswith(limits.SUFFIXES):
+        return False
+    # A link in the directories above changes no file's name.
+    return not os.path.islink(path) or os.path.realpath(path).endswith(limits.SUFFIXES)  # noqa: PTH114
 
 
-def parse(path: Path, sources: SourceMap, report: Report) -> Program | None:
-    """Parse the site file and everything it includes. None when the site file cannot be read."""
+def parse(
+    path: Path, sources: SourceMap, report: Report, apart_characters: int | None = None
+) -> Program | None:
+    """Parse the site file and everything it includes. None when the site file cannot be read.
+
+    When more than `apart_characters` were read, files are not parsed whole any more: their `pool`,
+    `service` and `for` blocks come as `Blocks`.
+    """
     loader = Loader(path, sources, report)
     number = loader.read(path.name)
     if number is None:
         return None
-    follow = _Follow(loader, report)
+    follow = _Follow(loader, report, apart_characters)
     root = follow.file(number, None)
     assert root is not None
     return Program(root, follow.included)
@@ -155,9 +166,11 @@ def parse(path: Path, sources: SourceMap, report: Report) -> Program | None:
 class _Follow:
     """Walks includes depth first; a file is parsed once however often it is included."""
 
-    def __init__(self, loader: Loader, report: Report) -> None:
+    def __init__(self, loader: Loader, report: Report, apart_characters: int | None) -> None:
         self.loader = loader
         self.report = report
+        self.apart_characters = apart_characters
+        self.characters = 0
         self.included: dict[Span, tuple[File, ...]] = {}
         self.files: dict[int, File] = {}
         self.open: list[tuple[int, Span | None]] = []
@@ -177,13 +190,26 @@ class _Follow:
                 )
             )
             return None
-        parsed = parse_file(number, self.loader.sources.files[number].text, self.report)
+        parsed = self._parse(number, self.loader.sources.files[number].text)
         self.files[number] = parsed
         self.open.append((number, span))
         for include in _includes(parsed.body):
             self._include(include, number)
         self.open.pop()
         return parsed
+
+    def _parse(self, number: int, text: str) -> File:
+        self.characters += len(text)
+        if self.apart_characters is None or self.characters < self.apart_characters:
+            return parse_file(number, text, self.report)
+        body: list[Statement] = []
+        for part in split(text):
+            if part.blocks:
+                span = Span(number, part.start, part.end)
+                body.append(Blocks(text[part.start : part.end], span))
+            else:
+                body += parse_part(number, text, self.report, part.start, part.end)
+        return File(number, tuple(body))
 
     def _include(self, include: Include, number: int) -> None:
         span = include.pattern.span

@@ -153,23 +153,29 @@ def _lark() -> Lark:
 
 def parse_file(number: int, text: str, report: Report) -> File:
     """Parse one text. Reports every mistake found; the tree lacks the lines with mistakes."""
-    scanner = Scanner(number, text, report)
+    return File(number, parse_part(number, text, report, 0, len(text)))
+
+
+def parse_part(
+    number: int, text: str, report: Report, start: int, end: int
+) -> tuple[Statement, ...]:
+    """Parse whole statements of a text, from character `start` up to `end`."""
+    scanner = Scanner(number, text, report, start, end)
     if not scanner.scan():
-        return File(number, ())
+        return ()
     tokens, spans = scanner.tokens, scanner.spans
     report = at_most(limits.SYNTAX_ERRORS, report)
     for _ in range(limits.SYNTAX_ERRORS):
         for index, token in enumerate(tokens):
             token.start_pos = index
         try:
-            body = _lark().parse(cast("str", tokens))
-            return File(number, cast("tuple[Statement, ...]", body))
+            return cast("tuple[Statement, ...]", _lark().parse(cast("str", tokens)))
         except UnexpectedToken as error:
             at = error.token.start_pos if error.token.type != "$END" else None
             at = len(tokens) - 1 if at is None else at
             report(_unexpected(error, tokens[at], spans[at]))
             tokens, spans = _without_line(tokens, spans, at)
-    return File(number, ())
+    return ()
 
 
 def _unexpected(error: UnexpectedToken, token: LeafToken, span: Span) -> Diagnostic:

@@ -181,9 +181,11 @@ def lab_name(site_file: Path) -> str:
     return f"{readable}-{hashlib.sha256(str(path).encode()).hexdigest()[:4]}"
 
 
-def build_topology(site: Site, site_file: Path) -> Topology:
-    """The lab of `site`; LabError when a lab cannot be made of it."""
-    lab = lab_name(site_file)
+def build_topology(site: Site, site_file: Path, lab: str | None = None) -> Topology:
+    """The lab of `site`; LabError when a lab cannot be made of it. `lab` is its name if it is not
+    the site's.
+    """
+    lab = lab or lab_name(site_file)
     prefix = f"tvsc-{lab}"
     nodes = tuple(
         _node(cluster, node, index, prefix) for index, (cluster, node) in enumerate(_members(site))
@@ -344,12 +346,18 @@ def _targets(site: Site) -> Iterable[Target]:
 
 
 def _client_network(site: Site) -> IPv4Network:
+    free = free_networks(site)
+    if not free:
+        problem = f"the site uses all networks that clients could have: {CLIENT_NETWORKS}"
+        raise LabError(problem)
+    return free[0]
+
+
+def free_networks(site: Site) -> list[IPv4Network]:
+    """Those of CLIENT_NETWORKS that the site does not use; the first is the clients'."""
     used = [cluster.local_ips.short for cluster in site.clusters]
     used += [port.address.network for node in site.nodes() for port in node.ports]
     used += [IPv4Network(_v4(s.address)) for pool in site.pools for s in pool.servers]
     used += [IPv4Network(_v4(v.address)) for service in site.services for v in service.vips]
-    for text in CLIENT_NETWORKS:
-        network = IPv4Network(text)
-        if not any(network.overlaps(other) for other in used):
-            return network
-    raise LabError(f"the site uses all networks that clients could have: {CLIENT_NETWORKS}")
+    networks = [IPv4Network(text) for text in CLIENT_NETWORKS]
+    return [each for each in networks if not any(each.overlaps(other) for other in used)]

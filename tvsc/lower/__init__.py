@@ -23,6 +23,7 @@ from tvsc.checks import check, prove
 from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
 from tvsc.dsl import Loader, Program, parse
 from tvsc.dsl.ast import Line, Name
+from tvsc.lower.blocks import BlockReader, Reading
 from tvsc.lower.build import build_site
 from tvsc.lower.decode import decode
 from tvsc.lower.inherit import inherit
@@ -32,31 +33,42 @@ from tvsc.source import SourceMap, Span
 
 LANGUAGE = 1
 
-__all__ = ["LANGUAGE", "load_site", "no_garbage", "resolve"]
+__all__ = ["LANGUAGE", "Reading", "load_site", "no_garbage", "resolve"]
 
 
-def load_site(path: Path) -> tuple[Site | None, list[Diagnostic], SourceMap]:
+def load_site(
+    path: Path, reading: Reading | None = None
+) -> tuple[Site | None, list[Diagnostic], SourceMap]:
     """Parse, resolve and check a site file.
 
     The site is None when there is an error; the diagnostics are in source order, warnings included.
+    `reading` says how a large site is read; it changes nothing but the time that this takes.
     """
     sources = SourceMap()
     diagnostics: list[Diagnostic] = []
     with no_garbage():
-        site = _stages(path, sources, diagnostics)
+        site = _stages(path, sources, diagnostics, reading or Reading.usual())
     return site, in_source_order(diagnostics), sources
 
 
-def _stages(path: Path, sources: SourceMap, diagnostics: list[Diagnostic]) -> Site | None:
+def _stages(
+    path: Path, sources: SourceMap, diagnostics: list[Diagnostic], reading: Reading
+) -> Site | None:
     if path.suffix == ".py":
         from tvsc.site.load import parse_python
 
         program = parse_python(path, sources, diagnostics.append)
     else:
-        program = parse(path, sources, diagnostics.append)
-    if program is None or has_errors(diagnostics):
+        program = parse(path, sources, diagnostics.append, reading.apart_characters)
+    if program is None:
         return None
-    site = resolve(program, Loader(path, sources, diagnostics.append), diagnostics)
+    loader = Loader(path, sources, diagnostics.append)
+    if has_errors(diagnostics):
+        apart = BlockReader(loader, reading)
+        apart.parse_unknown(program)
+        diagnostics += apart.syntax
+        return None
+    site = resolve(program, loader, diagnostics, reading)
     if site is None:
         return None
     diagnostics += check(site)
@@ -76,14 +88,29 @@ def no_garbage() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            # All that was made counts as old: the next allocation is no reason to look it through.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 
-def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> Site | None:
-    """The model of a program; None after an error. `loader` reads the site's list files."""
+def resolve(
+    program: Program,
+    loader: Loader,
+    diagnostics: list[Diagnostic],
+    reading: Reading | None = None,
+) -> Site | None:
+    """The model of a program; None after an error. `loader` reads the site's list files, `reading`
+    must be given when the program has blocks that are to be read apart.
+    """
     before = len(diagnostics)
     _language(program, diagnostics)
-    top = decode(program, diagnostics.append)
+    apart = BlockReader(loader, reading or Reading.nothing_apart())
+    top = decode(program, diagnostics.append, apart)
+    if apart.syntax:
+        # As if all had been parsed before anything was decoded.
+        diagnostics[before:] = apart.syntax
+        return None
     version = top.entries.get(("language", ""))
     if version is not None and version.value != LANGUAGE:
         message = f"this version of tvsc knows the language {LANGUAGE} only"
@@ -93,7 +120,8 @@ def resolve(program: Program, loader: Loader, diagnostics: list[Diagnostic]) -> 
     top = inherit(top, diagnostics.append)
     if has_errors(diagnostics[before:]):
         return None
-    site = build_site(Context(diagnostics.append, Origins(), loader), top)
+    context = Context(diagnostics.append, Origins(), loader, list_lines=apart.list_lines)
+    site = build_site(context, top)
     return None if has_errors(diagnostics[before:]) else site
 
 

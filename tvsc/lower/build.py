@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tvsc.diag import codes
 from tvsc.lower.build_cluster import build_cluster
 from tvsc.lower.build_nic import build_nic
 from tvsc.lower.build_pool import build_pool
-from tvsc.lower.build_service import build_service
+from tvsc.lower.build_service import build_service, pools_of
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.nics import profile
 from tvsc.lower.schema import Named
 from tvsc.lower.scope import Context, Scope
-from tvsc.model import Driver, Site
+from tvsc.model import Driver, Pool, Service, Site
 
 
 def build_site(context: Context, top: Fields) -> Site | None:
@@ -43,10 +45,36 @@ def build_site(context: Context, top: Fields) -> Site | None:
         seed=scope.need("seed", str, ""),
         clusters=clusters,
         nics=tuple(nic for nic in nics.values() if nic.name in used),
-        pools=tuple(build_pool(context, e) for e in pools.values()),
-        services=tuple(build_service(context, e, pools) for e in top.all("service")),
+        pools=tuple(_pool(context, e) for e in pools.values()),
+        services=tuple(_service(context, e, pools) for e in top.all("service")),
         origins=context.origins,
     )
+
+
+def _pool(context: Context, entry: Entry) -> Pool:
+    if entry.apart is None:
+        return build_pool(context, entry)
+    entry.apart.place(context.origins)
+    noun = entry.apart.noun
+    assert isinstance(noun, Pool)
+    return noun
+
+
+def _service(context: Context, entry: Entry, pools: Collection[str]) -> Service:
+    if entry.apart is None:
+        service = build_service(context, entry)
+    else:
+        entry.apart.place(context.origins)
+        noun = entry.apart.noun
+        assert isinstance(noun, Service)
+        service = noun
+    for name, at in pools_of(service):
+        if name not in pools:
+            span = context.origins.span(at)
+            assert span is not None
+            hint = context.did_you_mean(name, pools)
+            context.report(codes.UNKNOWN_NAME, f"there is no pool `{name}`", span, hint)
+    return service
 
 
 def _name(entry: Entry) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tvsc.diag import codes
+from collections.abc import Iterator
+
 from tvsc.lower.fields import Entry
 from tvsc.lower.lists import prefixes
 from tvsc.lower.schema import Named
@@ -23,26 +24,22 @@ from tvsc.model import (
 from tvsc.source import Span
 
 
-def build_service(context: Context, entry: Entry, pools: dict[str, Entry]) -> Service:
-    """One service; `pools` are the names that it may refer to."""
+def build_service(context: Context, entry: Entry) -> Service:
+    """One service; whether the pools that it names exist is seen later."""
     assert isinstance(entry.value, Named)
     name = entry.value.name
     scope = Scope(context, entry, f"service/{name}", f"service `{name}`")
-    sorry = scope.get("sorry", str, None)
-    sorry_entry = scope.entry("sorry")
-    if sorry is not None and sorry_entry is not None:
-        _pool_exists(context, sorry, pools, sorry_entry.span)
     return Service(
         at=scope.at,
         name=name,
         vips=_vips(scope),
-        listeners=tuple(_listener(scope, e, pools) for e in scope.entries("listen")),
+        listeners=tuple(_listener(scope, e) for e in scope.entries("listen")),
         mode=Mode(scope.get("mode", str, "fullnat")),
         client_address=ClientAddress(scope.get("client-address", str, "none")),
         timeouts=_timeouts(scope),
         limits=_limits(scope),
         min_up=scope.get("min-up", int, 0),
-        sorry=sorry,
+        sorry=scope.get("sorry", str, None),
         load=_load(scope),
     )
 
@@ -57,11 +54,10 @@ def _vips(scope: Scope) -> tuple[Vip, ...]:
     return tuple(vips)
 
 
-def _listener(scope: Scope, entry: Entry, pools: dict[str, Entry]) -> Listener:
+def _listener(scope: Scope, entry: Entry) -> Listener:
     line = entry.value
     assert isinstance(line, ListenLine)
     scope.origin(entry, f"listen/{entry.key}")
-    _pool_exists(scope.context, line.pool, pools, entry.parts["pool"])
     return Listener(
         at=f"{scope.at}/listen/{entry.key}",
         protocol=line.protocol,
@@ -70,10 +66,12 @@ def _listener(scope: Scope, entry: Entry, pools: dict[str, Entry]) -> Listener:
     )
 
 
-def _pool_exists(context: Context, name: str, pools: dict[str, Entry], span: Span) -> None:
-    if name not in pools:
-        hint = context.did_you_mean(name, pools)
-        context.report(codes.UNKNOWN_NAME, f"there is no pool `{name}`", span, hint)
+def pools_of(service: Service) -> Iterator[tuple[str, str]]:
+    """The names of the pools that a service refers to, and the paths of where it does."""
+    for listener in service.listeners:
+        yield listener.pool, f"{listener.at}/pool"
+    if service.sorry is not None:
+        yield service.sorry, f"{service.at}/sorry"
 
 
 def _timeouts(scope: Scope) -> Timeouts:

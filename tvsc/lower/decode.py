@@ -6,14 +6,28 @@ vocabulary read its own values. A mistake costs its own line; everything else is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note, last
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Block, Expr, For, Include, Let, Line, Name, Program, Statement
-from tvsc.dsl.values import IntRange, type_name
+from tvsc.dsl.ast import (
+    Block,
+    Blocks,
+    Expr,
+    File,
+    For,
+    Include,
+    Let,
+    Line,
+    Name,
+    Program,
+    Statement,
+)
+from tvsc.dsl.values import IntRange, Scalar, type_name
 from tvsc.lower import settings_cluster, settings_service, settings_site
 from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail
 from tvsc.lower.fields import Entry, Fields
@@ -24,14 +38,66 @@ from tvsc.source import Span
 VOCABULARY = (settings_site, settings_cluster, settings_service)
 
 
-def decode(program: Program, report: Callable[[Diagnostic], None]) -> Fields:
-    """The settings of the whole site; reports every statement that means nothing."""
+@dataclass(slots=True)
+class Counts:
+    """How many statements were read: altogether, and inside loops."""
+
+    statements: int = 0
+    looped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Blocks that are to be read apart, and the variables that they see."""
+
+    blocks: Blocks
+    values: dict[str, tuple[Scalar, Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What such blocks turned out to be, one entry a block."""
+
+    entries: list[Entry]
+    counts: Counts
+
+
+class Apart(Protocol):
+    """Who reads blocks apart (tvsc/lower/blocks.py)."""
+
+    def read(self, waiting: Sequence[Waiting], defaults: Entry | None) -> list[Read | None]:
+        """What the blocks say; None for those that must be read with the rest of the site."""
+
+    def parse(self, blocks: Blocks) -> tuple[Statement, ...]:
+        """The statements of such blocks; mistakes in them are kept back."""
+
+
+def decode(
+    program: Program, report: Callable[[Diagnostic], None], apart: Apart | None = None
+) -> Fields:
+    """The settings of the whole site; reports every statement that means nothing. Without `apart`
+    the program must be parsed whole.
+    """
     start = Span(program.root.number, 0, 0)
     top = Fields(KINDS["file"], start)
     decoder = _Decoder(program, report)
     with suppress(_EnoughError):
         decoder.body(top, program.root.body, Env())
+        if apart is not None and decoder.waiting:
+            decoder.join(top, apart)
     return top
+
+
+def decode_part(
+    body: tuple[Statement, ...], env: Env, report: Callable[[Diagnostic], None]
+) -> tuple[Fields, Counts]:
+    """The settings of some statements of a file without includes, and how many these were."""
+    file = File(0, body)
+    top = Fields(KINDS["file"], Span(0, 0, 0))
+    decoder = _Decoder(Program(file, {}), report)
+    with suppress(_EnoughError):
+        decoder.body(top, body, env)
+    return top, decoder.counts
 
 
 class _EnoughError(Exception):
@@ -43,9 +109,11 @@ class _Decoder:
         self.program = program
         self._report = report
         self.errors = 0
-        self.statements = 0
-        self.looped = 0
+        self.counts = Counts()
         self.loops = 0
+        # The entries of the file level, in pieces: between two of them something waits.
+        self.pieces: list[dict[tuple[str, str], Entry]] = []
+        self.waiting: list[Waiting] = []
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.errors += 1
@@ -65,19 +133,22 @@ class _Decoder:
                     self.let(statement, env)
                 elif isinstance(statement, For):
                     self.loop(out, statement, env)
-                else:
+                elif isinstance(statement, Include):
                     self.include(out, statement, env)
+                else:
+                    self.wait(out, statement, env)
             except StatementError as error:
                 self.report(error.diagnostic)
 
     def count(self, body: tuple[Statement, ...]) -> None:
         """Statements are bounded: altogether, and tighter inside loops."""
-        self.statements += len(body)
+        counts = self.counts
+        counts.statements += len(body)
         if self.loops:
-            self.looped += len(body) + 1
-        if self.looped > limits.LOOP_STATEMENTS:
+            counts.looped += len(body) + 1
+        if counts.looped > limits.LOOP_STATEMENTS:
             what, limit = "loops", limits.LOOP_STATEMENTS
-        elif self.statements > limits.STATEMENTS:
+        elif counts.statements > limits.STATEMENTS:
             what, limit = "includes", limits.STATEMENTS
         else:
             return
@@ -85,6 +156,43 @@ class _Decoder:
         span = body[0].span if body else None
         self._report(Diagnostic(codes.LOOP_LIMIT, message, span))
         raise _EnoughError
+
+    def wait(self, out: Fields, blocks: Blocks, env: Env) -> None:
+        """Blocks that are read apart; they see what is defined up to here."""
+        self.waiting.append(Waiting(blocks, dict(env.visible())))
+        self.pieces.append(out.entries)
+        out.entries = {}
+
+    def join(self, top: Fields, apart: Apart) -> None:
+        """All pieces together, in the order of the source."""
+        pieces = [*self.pieces, top.entries]
+        key = ("defaults", "")
+        defaults = next((piece[key] for piece in pieces if key in piece), None)
+        found = apart.read(self.waiting, defaults)
+        parsed = [
+            () if read is not None and self.room_for(read.counts) else apart.parse(waiting.blocks)
+            for waiting, read in zip(self.waiting, found, strict=True)
+        ]
+        top.entries = {}
+        for entry in pieces[0].values():
+            self.add(top, entry)
+        for waiting, read, body, piece in zip(self.waiting, found, parsed, pieces[1:], strict=True):
+            if body:
+                self.body(top, body, Env(None, dict(waiting.values)))
+            elif read is not None:
+                for entry in read.entries:
+                    self.add(top, entry)
+            for entry in piece.values():
+                self.add(top, entry)
+
+    def room_for(self, counts: Counts) -> bool:
+        """Whether so many more statements may be read."""
+        statements = self.counts.statements + counts.statements
+        looped = self.counts.looped + counts.looped
+        if statements > limits.STATEMENTS or looped > limits.LOOP_STATEMENTS:
+            return False
+        self.counts = Counts(statements, looped)
+        return True
 
     def let(self, statement: Let, env: Env) -> None:
         name = statement.name

@@ -76,6 +76,11 @@ class Env:
             env = env.parent
         return None
 
+    def visible(self) -> dict[str, tuple[Scalar, Span]]:
+        """All visible variables, as `find` finds them."""
+        above = {} if self.parent is None else self.parent.visible()
+        return {**above, **self.values}
+
     def names(self) -> list[str]:
         """All visible variables."""
         env: Env | None = self

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tvsc.lower.schema import Kind, Setting
+from tvsc.model import Origins, Pool, Service
 from tvsc.source import Span
 
 
@@ -24,7 +26,10 @@ class Fields:
 
 @dataclass(slots=True)
 class Entry:
-    """One setting: `span` holds keyword and values, `parts` the spans of values that have names."""
+    """One setting: `span` holds keyword and values, `parts` the spans of values that have names.
+
+    `apart` is what a block became that was read apart from the rest; its `fields` are None then.
+    """
 
     setting: Setting
     key: str
@@ -32,6 +37,21 @@ class Entry:
     span: Span
     parts: dict[str, Span]
     fields: Fields | None
+    apart: Finished | None = None
+
+
+class Finished(Protocol):
+    """A pool or service that is built already (tvsc/lower/blocks.py)."""
+
+    @property
+    def noun(self) -> Pool | Service:
+        """What it was built to."""
+
+    def place(self, origins: Origins) -> None:
+        """Says where its parts were written."""
+
+    def fields(self) -> Fields:
+        """Its settings, for those that want to be like it."""
 
 
 def merge(base: Fields, own: Fields, without: frozenset[str] = frozenset()) -> Fields:

@@ -71,7 +71,11 @@ class _Inherit:
 
     def whole(self, entry: Entry) -> Entry:
         """The entry with its inherited settings, and so for the nodes of a cluster."""
-        if not isinstance(entry.value, Named) or entry.fields is None:
+        if not isinstance(entry.value, Named):
+            return entry
+        if entry.apart is not None and self.counted(entry):
+            return entry
+        if entry.fields is None:
             return entry
         fields = self.merged(entry)
         if entry.setting.keyword == "cluster":
@@ -98,6 +102,11 @@ class _Inherit:
             fields = merge(base, fields, _NOT_COPIED.get(keyword, frozenset()))
         self.done[key] = fields
         return fields
+
+    def counted(self, entry: Entry) -> bool:
+        """Whether there is room for the settings that a block that was read apart inherited."""
+        base = self.defaults.get(entry.setting.keyword)
+        return base is None or self.room_for(base, entry)
 
     def room_for(self, base: Fields, entry: Entry) -> bool:
         """Whether that many more settings may be copied; says so once when not."""
@@ -136,4 +145,6 @@ class _Inherit:
                 )
             )
             return None
+        if parent.fields is None and parent.apart is not None:
+            parent.fields = parent.apart.fields()
         return parent if parent.fields is not None else None

@@ -155,7 +155,7 @@ class _Walk:
                 inner = self.block(statement.block, scope)
                 self.define(statement.name, statement.values, inner, scope, loop=True)
                 self.body(kind, statement.block.body, inner)
-            else:
+            elif isinstance(statement, Include):
                 self.include(kind, statement, scope)
 
     def block(self, block: Block, scope: Scope) -> Scope:

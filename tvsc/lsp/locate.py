@@ -65,8 +65,8 @@ def _inside(statement: Statement, kind: Kind | None, offset: int) -> Found | Non
         return Found(statement, kind, None, _item((statement.values,), offset))
     if isinstance(statement, Include):
         return Found(statement, kind, None, _item((statement.pattern,), offset))
-    item = _item(statement.items, offset)
-    if item is None:
+    item = _item(statement.items, offset) if isinstance(statement, Line) else None
+    if item is None or not isinstance(statement, Line):
         return None
     at = statement.items.index(item)
     for taken in settings_of(kind, statement.items):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tvsc.dsl import limits
 from tvsc.source import SourceMap
 
 
@@ -37,7 +38,7 @@ class BufferSources(SourceMap):
         known = super().number(name)
         if known is not None:
             return known
-        if "\0" in name:
+        if "\0" in name or not (name == self._root.name or name.endswith(limits.SUFFIXES)):
             return None
         path = os.path.join(self._root.parent, name)  # noqa: PTH118 - keeps `..`, as the loader
         text = self._texts.get(file_key(path))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from tvsc.dsl.pattern import TooManyNamesError, files_matching, has_pattern
 from tvsc.lsp.overlay import file_key
 
 MAX_CANDIDATES = 2000
@@ -107,13 +108,12 @@ class Finder:
 def _matches(base: Path, pattern: str) -> list[Path]:
     if "\0" in pattern:
         return []
-    if not any(c in pattern for c in "*?["):
-        return [base / pattern]
+    name = os.path.normpath(base / pattern)
+    if not has_pattern(name):
+        return [Path(name)]
     try:
-        absolute = pattern.startswith("/")
-        found = Path("/").glob(pattern[1:]) if absolute else base.glob(pattern)
-        return list(islice(found, MAX_LOOKED_AT))
-    except (ValueError, OSError, NotImplementedError, IndexError):
+        return [Path(path) for path in files_matching("/", name)]
+    except TooManyNamesError:
         return []
 
 

@@ -71,12 +71,10 @@ class LineIndex:
 
     def offset(self, position: types.Position) -> int:
         """The offset of a position; one after the end of a line or of the text is that end."""
-        if position.line < 0:
-            return 0
         if position.line >= len(self._starts):
             return len(self.text)
         line = self._line(position.line)
-        column = characters(line, max(0, position.character), self.encoding)
+        column = characters(line, position.character, self.encoding)
         return self._starts[position.line] + column
 
     def position(self, offset: int) -> types.Position:
@@ -148,10 +146,12 @@ class Shift:
 
     def span_to_new(self, span: Span) -> Span | None:
         """A span of the old text in the new one; None when the change touches it."""
-        start, end = self.to_new(span.start), self.to_new(span.end)
-        if start is None or end is None or end - start != span.end - span.start:
+        if span.end <= self.head:
+            return span
+        if span.start < self.old_end:
             return None
-        return Span(span.file, start, end)
+        by = self.new_end - self.old_end
+        return Span(span.file, span.start + by, span.end + by)
 
 
 def _moved(offset: int, head: int, end: int, other_end: int) -> int | None:

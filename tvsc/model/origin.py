@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from tvsc.source import Span
+
+Later = Callable[[], Iterable[tuple[str, Span]]]
 
 
 class Origins:
@@ -13,21 +17,44 @@ class Origins:
     always compare equal: a site is the same site wherever it was written.
     """
 
-    __slots__ = ("_spans",)
+    __slots__ = ("_later", "_spans")
 
     def __init__(self) -> None:
         self._spans: dict[str, Span] = {}
+        self._later: dict[str, Later] = {}
 
     def put(self, path: str, span: Span) -> None:
         """Record where `path` was written; the first writer wins."""
         self._spans.setdefault(path, span)
 
+    def put_later(self, noun: str, places: Later) -> None:
+        """As `put`, for all that is below `noun`, two names like `pool/web`: `places` are found out
+        when one is asked for. A good site is rarely asked.
+        """
+        self._later.setdefault(noun, places)
+
+    def _fetch(self, path: str) -> None:
+        kind, _, rest = path.partition("/")
+        places = self._later.pop(f"{kind}/{rest.partition('/')[0]}", None)
+        for place, span in places() if places is not None else ():
+            self._spans.setdefault(place, span)
+
+    def items(self) -> Iterable[tuple[str, Span]]:
+        """Every path that was written, with its span."""
+        for noun in tuple(self._later):
+            self._fetch(noun)
+        return self._spans.items()
+
     def exact(self, path: str) -> Span | None:
         """The span of exactly this path: None when the value is a default."""
+        if self._later:
+            self._fetch(path)
         return self._spans.get(path)
 
     def span(self, path: str) -> Span | None:
         """The span of the path or of its nearest written parent."""
+        if self._later:
+            self._fetch(path)
         while path:
             found = self._spans.get(path)
             if found is not None:
@@ -36,7 +63,7 @@ class Origins:
         return self._spans.get("")
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return sum(1 for _ in self.items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Origins)

@@ -57,7 +57,7 @@ struct tvs_worker {
     uint32_t bucket_mask;
     uint32_t n_slots;
     uint64_t port_mac[TVS_MAX_PORTS]; /* low 48 bits, as loaded from the wire */
-    uint64_t port_mac_mask;           /* 0: take frames for any station (captures, tests) */
+    uint64_t port_mac_mask;           /* 1: take frames for any station (captures, tests) */
 
     /* new sessions */
     struct tvs_free_ring free TVS_CACHE_ALIGNED;
