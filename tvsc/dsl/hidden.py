@@ -21,8 +21,6 @@ _SUSPECT = re.compile(
     "[\\x00-\\x08\\x0b\\r\\x0e-\\x1f\\x7f-\\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 
-_RUN = re.compile(r"(.)\1*", re.DOTALL)
-
 
 def is_hidden(character: str) -> bool:
     """Whether the character may stand nowhere in a file of a site."""
@@ -51,7 +49,7 @@ def report_hidden(
 def _runs(text: str, at: int, last: int) -> Iterator[tuple[int, int]]:
     """Where one such character, or the same one several times, stands."""
     while (match := _SUSPECT.search(text, at, last)) is not None:
-        run = _RUN.match(text, match.start(), last)
+        run = re.compile(re.escape(match.group()) + "+").match(text, match.start(), last)
         assert run is not None
         start, at = run.span()
         end = at - (text[start] == "\r" and text[at : at + 1] == "\n")
