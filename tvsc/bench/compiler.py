@@ -93,11 +93,13 @@ class Growth(Row):
 
 
 class CompilerResult(Result):
-    """`tvsc bench compiler`. `repeats` is how often each site was measured; steps are medians."""
+    """`tvsc bench compiler`. `repeats` is how often each site was measured; steps are medians.
+    `host_build` is None when neither host nor bundles were made.
+    """
 
     kind: str = "compiler"
     repeats: int
-    host_build: Step
+    host_build: Step | None
     runs: tuple[SiteRun, ...]
     growth: tuple[Growth, ...]
 
@@ -110,6 +112,7 @@ class Wish:
     sizes: tuple[int, ...]
     servers: int
     repeats: int
+    bundle: bool
     command: str
 
 
@@ -206,13 +209,16 @@ def _step(action: str, argv: Sequence[str], place: Place, cache: Path) -> Step:
     )
 
 
-def steps(place: Place, host_cache: Path, say: Callable[[str], None]) -> Iterator[Step]:
+def steps(
+    place: Place, host_cache: Path, bundle: bool, say: Callable[[str], None]
+) -> Iterator[Step]:
     """All steps of a site, in an order in which each finds what it needs."""
+    compiles = ("-o", str(place.out), "--bundle" if bundle else "--no-bundle")
 
     def run(action: str, verb: str, cache: Path) -> Step:
-        out = ("-o", str(place.out)) if verb == "compile" else ()
         say(f"{place.name}: {action}")
-        return _step(action, (verb, str(place.site), *out), place, cache)
+        options = compiles if verb == "compile" else ()
+        return _step(action, (verb, str(place.site), *options), place, cache)
 
     yield run("check, first", "check", place.cache)
     yield run("check, again", "check", place.cache)
@@ -334,8 +340,10 @@ def measure(wish: Wish, progress: Progress) -> CompilerResult:
     load_before, pages = machine.load_1min(), machine.huge_pages()
     with _work() as work:
         host_cache = work / "host-cache"
-        progress.say("host binary")
-        host_build = _host_build(work / "host", host_cache)
+        host_build = None
+        if wish.bundle:
+            progress.say("host binary")
+            host_build = _host_build(work / "host", host_cache)
 
         def made(where: Path, size: int | None) -> Place:
             (where / "cache").mkdir(parents=True)
@@ -350,7 +358,7 @@ def measure(wish: Wish, progress: Progress) -> CompilerResult:
             for _ in range(wish.repeats):
                 shutil.rmtree(work / "run", ignore_errors=True)
                 place = made(work / "run", size)
-                taken.append(list(steps(place, host_cache, progress.say)))
+                taken.append(list(steps(place, host_cache, wish.bundle, progress.say)))
             runs.append(
                 SiteRun(name=place.name, size=size, output=_output(place), steps=_median(taken))
             )

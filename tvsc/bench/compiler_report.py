@@ -101,6 +101,8 @@ def tables(result: CompilerResult) -> list[Table]:
 def host_text(result: CompilerResult) -> str:
     """What comes on top once per machine."""
     step = result.host_build
+    if step is None:
+        return "Without host binary and bundles."
     return (
         f"The host binary is built once per machine: {_seconds(step.wall_s)} s, "
         f"{_seconds(step.cpu_s)} s of processor time, {_mib(step.peak_bytes)} MiB."

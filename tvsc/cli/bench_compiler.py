@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 def compiler(
     site: Annotated[
-        Path | None, typer.Argument(metavar="[SITE]", help="A site to measure beside the others.")
+        Path | None, typer.Argument(metavar="SITE", help="A site to measure beside the others.")
     ] = None,
     sizes: Annotated[
         str, typer.Option(metavar="N,...", help="Services of the generated sites; or `none`.")
@@ -31,6 +31,12 @@ def compiler(
     repeats: Annotated[
         int, typer.Option(min=1, max=100, help="Of everything; the median counts.")
     ] = 1,
+    bundle: Annotated[
+        bool,
+        typer.Option(
+            "--bundle/--no-bundle", help="Without: no host binary and no bundles, needs no DPDK."
+        ),
+    ] = True,
     output_format: Annotated[
         Format, typer.Option("--format", help="How the result is shown.")
     ] = Format.TEXT,
@@ -51,6 +57,7 @@ def compiler(
         sizes=_sizes(sizes),
         servers=servers,
         repeats=repeats,
+        bundle=bundle,
         command=shlex.join(["tvsc", *sys.argv[1:]]),
     )
     with failures_said():
