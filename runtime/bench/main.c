@@ -209,7 +209,7 @@ static int bench_all(struct bench_choice *choice, struct tvs_node *node, struct 
 static int bench(struct bench_choice *choice)
 {
     const struct bench_options *options = &choice->options;
-    const struct tvs_node_config config = {.seed = options->seed};
+    const struct tvs_node_config config = {.seed = options->seed, .is_idle = true};
     const char *failing = options->generation;
     const struct tvs_gen_service *service;
     struct tvs_node *generic = NULL;

@@ -104,6 +104,7 @@ void bench_print_regions(const struct bench_run *run, const volatile uint32_t *m
         {"packets", run->pool, run->pool_bytes},
         {"buckets", worker->buckets, (worker->bucket_mask + 1UL) * sizeof(*worker->buckets)},
         {"records", worker->records, ((size_t)worker->n_slots << 16) * sizeof(*worker->records)},
+        {"worker", worker, sizeof(*worker)},
         {"free ring", worker->free.record, (worker->free.mask + 1UL) * sizeof(uint32_t)},
     };
 
