@@ -12,8 +12,8 @@ MODEL = Latency
 _HOW = """Packets arrive by a schedule made beforehand (Poisson), at a fraction of the capacity
 that was measured just before. Time counts from a packet's arrival until the worker hands it to the
 driver, so that a stall is paid for by everything that came meanwhile."""
-_MACHINE = """Machine alone: the same schedule on the same core with no packet path, 25 rounds of each
-in turn. What it shows is interrupts and the hypervisor. Without stalls: packets left out that a
+_MACHINE = """Machine alone: the same schedule on the same core with no packet path, 25 rounds of
+each in turn. What it shows is interrupts and the hypervisor. Without stalls: packets left out that a
 turn of more than 10 µs kept waiting; where as many such turns come each second with the packet path
 as without it, they are the machine's."""
 TEXT = tuple(" ".join(text.split()) for text in (_HOW, _MACHINE))
