@@ -16,6 +16,7 @@ from tvsc.codegen import escape
 from tvsc.codegen.c_node import node_context
 from tvsc.codegen.c_path import path_context
 from tvsc.codegen.c_site import site_context
+from tvsc.codegen.c_text import table
 from tvsc.codegen.etc_context import SECRETS_DIR, etc_context
 from tvsc.plan import NodePlan, PlanWriter, SitePlan, abi
 from tvsc.resources import templates_dir
@@ -59,6 +60,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         c_block=escape.c_block,
+        c_table=table,
         c_comment=escape.c_comment,
         hash_comment=escape.hash_comment,
         bird_string=escape.bird_string,
