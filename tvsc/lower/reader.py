@@ -203,6 +203,8 @@ class Reader:
 
     def _bounded(self, value: Scalar, span: Span, low: int, high: int, what: str = "") -> int:
         if not isinstance(value, int):
+            if what:
+                fail(codes.WRONG_TYPE, f"{what} is a number, not {type_name(value)}", span)
             self._wrong("a number", value, span)
         if not low <= value <= high:
             fail(
