@@ -96,6 +96,8 @@ def test_every_flip_was_seen_and_nothing_lost(result: Latency) -> None:
         # a flip that falls between two rounds is seen by neither
         assert FLIPS - 1 <= events.flips_seen <= FLIPS
         assert events.turns.count >= events.flips_seen
+    floor = run.events_floor.quiet.rounds + run.events_floor.disturbed.rounds
+    assert floor == run.flip_loaded.quiet.rounds + run.flip_loaded.disturbed.rounds
     assert run.backend_changes.events == CHANGES
     assert run.backend_changes.flips_seen == 0
 

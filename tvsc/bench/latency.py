@@ -104,6 +104,13 @@ class Events(Row):
         return 0
 
 
+class Floor(Row):
+    """The machine alone, for as long as the flips under load took."""
+
+    quiet: Rounds
+    disturbed: Rounds
+
+
 class Step(Row):
     """A step of housekeeping alone, bounded by the constant `bound`: `records` of them a step."""
 
@@ -136,6 +143,7 @@ class Run(Row):
     flip_idle: Events
     flip_loaded: Events
     backend_changes: Events
+    events_floor: Floor
     steps: tuple[Step, ...]
 
 

@@ -37,6 +37,7 @@ struct report {
     const struct bench_latency_options *options;
     struct result result[N_BURSTS];
     struct bench_phase idle_flip, flip, change;
+    struct bench_phase floor; /* of flips: the same schedule for as long, nothing done */
     uint32_t idle_flips, flips, changes;
     uint64_t received, sent, starved;
     struct bench_step step[BENCH_N_STEPS];
@@ -146,6 +147,8 @@ static const char *events_measure(struct bench_node *node, struct report *report
     report->flip.offer = BENCH_OFFER_SCHEDULED;
     report->flip.mean_q8 = mean_q8(full, 50);
     report->flip.floor = false;
+    report->floor = report->flip;
+    report->floor.offer = BENCH_OFFER_FLOOR;
     report->change = report->flip;
     report->change.rounds = rounds_for(node, options->changes, 2 * EVENT_MS);
     if (options->flips > 0) {
@@ -154,6 +157,8 @@ static const char *events_measure(struct bench_node *node, struct report *report
         if (wrong == NULL)
             wrong = phase_run(node, &report->flip, event_flip, options->flips, &report->flips);
     }
+    if (wrong == NULL && options->flips > 0)
+        wrong = phase_run(node, &report->floor, NULL, 0, NULL);
     if (wrong == NULL && options->changes > 0)
         wrong =
             phase_run(node, &report->change, bench_node_change, options->changes, &report->changes);
@@ -283,7 +288,11 @@ static void print(const struct report *report)
     print_events(report, "flip_idle", &report->idle_flip, report->idle_flips);
     print_events(report, "flip_loaded", &report->flip, report->flips);
     print_events(report, "backend_changes", &report->change, report->changes);
-    printf(",\n  \"steps\": [");
+    printf(",\n  \"events_floor\": {");
+    print_rounds(report, "quiet", &report->floor.quiet);
+    printf(", ");
+    print_rounds(report, "disturbed", &report->floor.disturbed);
+    printf("},\n  \"steps\": [");
     for (unsigned i = 0; i < BENCH_N_STEPS; i++) {
         const struct bench_step *step = &report->step[i];
 
