@@ -9,7 +9,7 @@ import pytest
 
 from tvsc.checks import RULES, Rule, capacity
 from tvsc.diag import CODES, Code, Diagnostic, Severity, codes, explain_page
-from tvsc.dsl import Loader, parse
+from tvsc.dsl import Loader, limits, parse
 from tvsc.dsl.parser import parse_file
 from tvsc.lower import load_site, resolve
 from tvsc.model import Site
@@ -80,11 +80,17 @@ def test_page(code: Code) -> None:
         assert [d.message for d in found] == [], block
 
 
-def test_page_of_limits() -> None:
+def numbers_in(code: Code) -> set[int]:
+    return {int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\d|\d", explain_page(code))}
+
+
+def test_page_of_files() -> None:
+    mib = {limits.FILE_CHARACTERS >> 20, limits.SITE_CHARACTERS >> 20}
+    assert mib | {limits.FILES, limits.PATTERN_NAMES} <= numbers_in(codes.FILE_TOO_LARGE)
+
+
+def test_page_of_tables() -> None:
     """What the page says of a node's tables is what the rule holds against them."""
-    numbers = {
-        int(n.replace(",", ""))
-        for n in re.findall(r"\d[\d,]*\d|\d", explain_page(codes.SITE_TOO_BIG))
-    }
-    limits = {value for name, value in vars(capacity).items() if name.startswith("MAX_")}
-    assert limits - {capacity.MAX_SLOTS} <= numbers
+    most = {value for name, value in vars(capacity).items() if name.startswith("MAX_")}
+    most.add(limits.INHERITED_SETTINGS)
+    assert most - {capacity.MAX_SLOTS} <= numbers_in(codes.SITE_TOO_BIG)

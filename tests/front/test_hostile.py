@@ -199,6 +199,21 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     assert len(text) < 200_000
 
 
+def test_endless_text_to_format() -> None:
+    with Path("/dev/zero").open("rb") as zeros:
+        done = subprocess.run(
+            [sys.executable, "-m", "tvsc.cli.main", "fmt", "-"],
+            stdin=zeros,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            preexec_fn=partial(limit_child, 0),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[TVS0003]: `<stdin>` is too large")
+
+
 def test_the_kernel_ends_it() -> None:
     """The bounds above are bounds."""
     spin = "while True: pass"

@@ -76,7 +76,7 @@ def test_name_that_cannot_be_shown(tmp_path: Path, name: bytes) -> None:
         render_sarif([first], sources).encode()
         render_github([first], sources).encode()
     if b"\xff" in name:
-        command = [sys.executable, "-m", "tvsc.cli.main", "compile", odd, "-o", tmp_path / "out"]
+        command = [sys.executable, "-m", "tvsc.cli.main", "compile", str(odd), "-o", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, check=False)
         assert done.returncode == 1
 
@@ -124,6 +124,17 @@ def test_chains_of_everything(tmp_path: Path) -> None:
         (tmp_path / f"f{n}.tvs").write_text(f'include "f{n + 1}.tvs"\n')
     path = write(tmp_path, 'language 1\ninclude "f0.tvs"\n')
     assert "TVS0006" in codes_of(path)
+
+
+def test_a_flood_of_one_code(tmp_path: Path) -> None:
+    """Ten thousand times the same mistake: 200 of them, and how many there are."""
+    text = 'for n in 1..10000 { service "s{n}" { vip 11.0.0.0 + n  listen tcp 80 -> "p{n}" } }\n'
+    _, found, sources = load_site(
+        write(tmp_path, f'language 1\nsite s {{ asn 1  seed "s" }}\n{text}')
+    )
+    assert [d.code.id for d in found].count("TVS0104") == limits.CODE_MESSAGES
+    assert "TVS0103" in [d.code.id for d in found]
+    assert "and 9,800 more of TVS0104, which are not shown" in render_text(found, sources)
 
 
 def test_messages_are_values() -> None:

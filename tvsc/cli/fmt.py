@@ -47,7 +47,7 @@ def fmt(
     changed = wrong = 0
     for path in files:
         if path == FROM_STDIN:
-            formatted, problems, sources = format_stdin(sys.stdin.buffer.read())
+            formatted, problems, sources = format_stdin(sys.stdin.buffer)
         else:
             formatted, problems, sources = format_file(path)
         if formatted is None:

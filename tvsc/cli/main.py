@@ -141,6 +141,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except ResourceError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)
+    except MemoryError:
+        typer.echo("error: this machine has not enough memory for that", err=True)
+        sys.exit(EXIT_FAILED)
     except OSError as error:
         if _wants_traceback(args):
             traceback.print_exception(error)

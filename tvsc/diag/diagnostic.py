@@ -5,11 +5,15 @@ Lower case, no full stop, names in backticks; `message` states the fact, `help` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tvsc.diag.codes import Code, Severity
 from tvsc.source import Span
+
+MOST_OF_A_CODE = 200
+"""Messages of one code that are shown: a loop can make a hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,31 @@ def last(diagnostic: Diagnostic, limit: int) -> Diagnostic:
 
 
 def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place, each once; what has no place comes first."""
+    """Sorted by place, each once; what has no place comes first. Of one code the first
+    `MOST_OF_A_CODE`: the last of them says how many more there are.
+    """
     seen: set[Diagnostic] = set()
     unique = [d for d in diagnostics if not (d in seen or seen.add(d))]  # type: ignore[func-returns-value]
-    return sorted(unique, key=lambda d: (d.span is not None, d.span or (0, 0, 0)))
+    unique.sort(key=lambda d: (d.span is not None, d.span or (0, 0, 0)))
+    if len(unique) <= MOST_OF_A_CODE:
+        return unique
+    return _without_floods(unique)
+
+
+def _without_floods(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    counts = Counter(d.code for d in diagnostics)
+    shown: Counter[Code] = Counter()
+    kept = []
+    for diagnostic in diagnostics:
+        code = diagnostic.code
+        shown[code] += 1
+        more = counts[code] - MOST_OF_A_CODE
+        if shown[code] == MOST_OF_A_CODE and more > 0:
+            note = Note(f"and {more:,} more of {code.id}, which are not shown")
+            kept.append(replace(diagnostic, notes=(*diagnostic.notes, note)))
+        elif shown[code] <= MOST_OF_A_CODE:
+            kept.append(diagnostic)
+    return kept
 
 
 def has_errors(diagnostics: list[Diagnostic]) -> bool:

@@ -11,9 +11,11 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic
+from tvsc.dsl import limits
 from tvsc.dsl.ast import Line, Name, Program
 from tvsc.dsl.format import FormatError, format_text
 from tvsc.dsl.load import Loader, parse
@@ -52,9 +54,13 @@ def format_file(path: Path) -> Result:
     return _format(path, data, sources, found), found, sources
 
 
-def format_stdin(data: bytes) -> Result:
+def format_stdin(stream: BinaryIO) -> Result:
     """As `format_file`, for a text that comes from a pipe: what it includes is sought here."""
     sources, found = SourceMap(), list[Diagnostic]()
+    data = stream.read(limits.FILE_CHARACTERS + 1)
+    if len(data) > limits.FILE_CHARACTERS:
+        message = f"`{STDIN}` is too large: a file has at most {limits.FILE_CHARACTERS >> 20} MiB"
+        return None, [Diagnostic(codes.FILE_TOO_LARGE, message)], sources
     try:
         sources.add(STDIN.name, STDIN.name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -1,5 +1,7 @@
 """Limits on what a site may be, so that no input costs unbounded time or memory."""
 
+from tvsc.diag import diagnostic
+
 FILE_CHARACTERS = 64 * 1024 * 1024
 SITE_CHARACTERS = 256 * 1024 * 1024
 FILES = 50_000
@@ -19,6 +21,7 @@ LIST_LINE_CHARACTERS = 4096
 LIST_ERRORS = 20
 SYNTAX_ERRORS = 20
 ERRORS = 200
+CODE_MESSAGES = diagnostic.MOST_OF_A_CODE
 SUFFIXES = (".tvs", ".csv", ".txt")
 """How the names of files end that a site may name."""
 
@@ -42,5 +45,6 @@ MEANINGS = {
     "LIST_ERRORS": "wrong lines of a list that are shown",
     "SYNTAX_ERRORS": "syntax errors of a file that are shown",
     "ERRORS": "wrong characters, or wrong settings, that are shown",
+    "CODE_MESSAGES": "messages of one code that are shown; the last one says how many there are",
 }
 """What each limit bounds, for docs/language.md."""
