@@ -102,8 +102,8 @@ const char *bench_run_open(struct bench_run *run, uint32_t sessions)
     run->pool_bytes = pool_bytes(run);
     run->pool = bench_memory(run->pool_bytes, options->any_pages, &run->pages);
     run->sent = calloc(n_packets, sizeof(*run->sent));
-    run->clock = calloc(n_packets / BENCH_STRETCH + 4, sizeof(*run->clock));
-    run->spent = calloc(n_packets / BENCH_STRETCH + 4, sizeof(*run->spent));
+    run->clock = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->clock));
+    run->spent = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->spent));
     if (traffic->flows == NULL || run->pool == NULL || run->sent == NULL || run->clock == NULL ||
         run->spent == NULL)
         return "not enough memory";
