@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,22 @@ import pytest
 from tvsc.bench.compiler import EDITS, INTERVAL, NEW_VIP, WEIGHT, Edit, apply_edit
 from tvsc.bench.sites import write_site
 from tvsc.build.progress import Progress
+from tvsc.build.toolchain import base_hash, find_compiler
 from tvsc.codegen import SHARED_SOURCES, render_site
 from tvsc.lower import load_site
 from tvsc.pipeline import Options, Run, compile_site
 from tvsc.plan import PlanOptions, SitePlan, plan_site
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steady_program() -> Iterator[None]:
+    """An edit of the tree during the tests is no change of the program."""
+    base = base_hash(find_compiler())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tvsc.pipeline.base_hash", lambda _: base)
+        patch.setattr("tvsc.build.toolchain.program_hash", lambda: "steady")
+        yield
+
 
 NODES = tuple(f"lb-{cluster}{n}" for cluster in "ab" for n in (1, 2, 3, 4))
 SERVICES = 40
