@@ -163,6 +163,11 @@ static int worker_make(struct tvs_node *node, uint16_t index)
     tvs_worker_config_from(&config, generation, index, lips);
     config.max_pools = generation->n_pools;
     config.max_backends = node->n_backends;
+    if (node->config.is_idle) {
+        config.port_last = config.port_first;
+        config.n_buckets = 2;
+        config.max_sessions = 1;
+    }
     config.hash_key[0] = mix(node->config.seed, 2u * index);
     config.hash_key[1] = mix(node->config.seed, 2u * index + 1);
     node->worker_bytes[index] = tvs_worker_bytes(&config);

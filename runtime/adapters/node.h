@@ -24,6 +24,7 @@ struct tvs_node_config {
     uint64_t seed;     /* of the workers' secret hash keys */
     bool exact_frames; /* no byte around a frame is ours: what a sanitizer needs */
     bool check_mac;    /* drop frames for other stations */
+    bool is_idle;      /* one session per worker will do: the caller brings workers of its own */
 };
 
 /* One packet on its way through the node. */

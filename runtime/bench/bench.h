@@ -23,7 +23,10 @@ enum bench_direction {
     BENCH_N_DIRECTIONS
 };
 
-enum bench_pattern { BENCH_UNIFORM, BENCH_ZIPF, BENCH_ONE };
+enum bench_pattern { BENCH_UNIFORM, BENCH_ZIPF, BENCH_ONE, BENCH_N_PATTERNS };
+
+extern const char *const bench_direction_name[BENCH_N_DIRECTIONS];
+extern const char *const bench_pattern_name[BENCH_N_PATTERNS];
 
 /* Who handles a run's packets. The first is what is measured, the others what to compare with. */
 enum bench_subject {
@@ -44,6 +47,7 @@ struct bench_options {
     const char *generation;
     const char *generic; /* NULL: none */
     uint8_t proto;
+    int class_id;       /* -1: the first service of the protocol */
     uint32_t n_packets; /* in the pool */
     uint32_t capacity;  /* sessions that the worker has room for; fewer than are open: as many */
     uint32_t burst;
@@ -52,11 +56,21 @@ struct bench_options {
     uint32_t packets_per_tick;
     uint64_t seed;
     bool floors;
+    bool any_pages; /* where there are no 2 MB pages, others do */
     bool json;
 };
 
-/* Zeroed memory on the largest pages there are; `*kind` tells which. NULL: none. */
-void *bench_memory(size_t bytes, const char **kind);
+/* Zeroed memory on 2 MB pages, or on any that there are; `*kind` tells which. NULL: none. */
+void *bench_memory(size_t bytes, bool any_pages, const char **kind);
 void bench_memory_free(void *memory, size_t bytes);
+
+/* What a piece of memory takes in whole pages. */
+size_t bench_memory_bytes(size_t bytes);
+
+/*
+ * How many 2 MB pages are missing for `bytes`, of how many; `*total_wanted` is what the machine
+ * would have to reserve.
+ */
+size_t bench_pages_missing(size_t bytes, size_t *needed, size_t *total_wanted);
 
 #endif

@@ -7,8 +7,14 @@
 
 struct bench_hash;
 
+/* Whether this build has DPDK. */
+bool bench_hash_built(void);
+
+/* About what it takes, EAL included. */
+size_t bench_hash_bytes(uint32_t entries);
+
 /* Empty, with room for `entries`. NULL: no DPDK, or no memory for it. */
-struct bench_hash *bench_hash_make(uint32_t entries);
+struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages);
 void bench_hash_free(struct bench_hash *hash);
 
 /* Position of the new key, or a negative errno. */

@@ -12,31 +12,50 @@ struct bench_hash {
     struct rte_hash *table;
 };
 
-/* EAL once per process. It pins the thread; the bench stays where it was put. */
-static bool eal_ready(void)
+/*
+ * EAL once per process. It pins the thread; the bench stays where it was put. Huge pages are taken
+ * as they are needed; without them EAL wants to know how much there will be, and takes none of it
+ * before it is used.
+ */
+static bool eal_ready(bool any_pages)
 {
     static int state;
     char *arguments[] = {"bench",
+                         any_pages ? "--no-shconf" : "--in-memory",
                          "--no-pci",
-                         "--in-memory",
                          "--no-telemetry",
+                         "--iova-mode=va",
                          "--log-level=lib.eal:error",
                          "--log-level=error",
                          "--lcores=0@0",
+                         "--no-huge",
                          "-m",
-                         "640",
+                         "2048",
                          NULL};
+    int n_arguments = any_pages ? 11 : 8;
     cpu_set_t cpus;
 
     if (state != 0)
         return state > 0;
     sched_getaffinity(0, sizeof(cpus), &cpus);
-    state = rte_eal_init(9, arguments) < 0 ? -1 : 1;
+    arguments[n_arguments] = NULL;
+    state = rte_eal_init(n_arguments, arguments) < 0 ? -1 : 1;
     sched_setaffinity(0, sizeof(cpus), &cpus);
     return state > 0;
 }
 
-struct bench_hash *bench_hash_make(uint32_t entries)
+bool bench_hash_built(void)
+{
+    return true;
+}
+
+size_t bench_hash_bytes(uint32_t entries)
+{
+    /* per key: itself with a pointer, a word of the free list, an eighth of a bucket */
+    return (32UL << 20) + (entries + entries / 8UL) * (sizeof(struct tvs_key) + 8 + 8 + 16);
+}
+
+struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages)
 {
     const struct rte_hash_parameters parameters = {
         .name = "bench",
@@ -47,7 +66,7 @@ struct bench_hash *bench_hash_make(uint32_t entries)
     };
     struct bench_hash *hash;
 
-    if (!eal_ready())
+    if (!eal_ready(any_pages))
         return NULL;
     hash = malloc(sizeof(*hash));
     if (hash == NULL)

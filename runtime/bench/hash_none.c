@@ -3,9 +3,21 @@
 
 #include <errno.h>
 
-struct bench_hash *bench_hash_make(uint32_t entries)
+bool bench_hash_built(void)
+{
+    return false;
+}
+
+size_t bench_hash_bytes(uint32_t entries)
 {
     (void)entries;
+    return 0;
+}
+
+struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages)
+{
+    (void)entries;
+    (void)any_pages;
     return NULL;
 }
 

@@ -32,7 +32,7 @@ static bool steered_here(const struct bench_traffic *traffic, const struct bench
     if (steering->mode != TVS_STEER_SOFTWARE)
         return true;
     return steering->reta[tvs_toeplitz(steering->key, (const uint8_t *)tuple, sizeof(tuple)) &
-                          (steering->reta_size - 1U)] == 0;
+                          (steering->reta_size - 1U)] == traffic->worker;
 }
 
 struct bench_flow bench_flow_fresh(struct bench_traffic *traffic)
@@ -131,13 +131,24 @@ static void write_frame(const struct bench_traffic *traffic, uint8_t *frame, uin
                                                        .csum = 0x1234};
 }
 
+struct tvs_tuple bench_flow_tuple(const struct bench_traffic *traffic,
+                                  const struct bench_flow *flow, bool is_reply)
+{
+    if (is_reply)
+        return (struct tvs_tuple){.saddr_be = flow->server_be,
+                                  .daddr_be = flow->local_be,
+                                  .sport_be = flow->server_port_be,
+                                  .dport_be = flow->local_port_be};
+    return (struct tvs_tuple){.saddr_be = flow->client_be,
+                              .daddr_be = traffic->vip_be,
+                              .sport_be = flow->client_port_be,
+                              .dport_be = traffic->vip_port_be};
+}
+
 void bench_write_request(const struct bench_traffic *traffic, uint8_t *frame, uint32_t frame_bytes,
                          const struct bench_flow *flow, uint8_t flags)
 {
-    const struct tvs_tuple tuple = {.saddr_be = flow->client_be,
-                                    .daddr_be = traffic->vip_be,
-                                    .sport_be = flow->client_port_be,
-                                    .dport_be = traffic->vip_port_be};
+    const struct tvs_tuple tuple = bench_flow_tuple(traffic, flow, false);
 
     write_frame(traffic, frame, frame_bytes, &tuple, flags);
 }
@@ -145,10 +156,7 @@ void bench_write_request(const struct bench_traffic *traffic, uint8_t *frame, ui
 void bench_write_reply(const struct bench_traffic *traffic, uint8_t *frame, uint32_t frame_bytes,
                        const struct bench_flow *flow, uint8_t flags)
 {
-    const struct tvs_tuple tuple = {.saddr_be = flow->server_be,
-                                    .daddr_be = flow->local_be,
-                                    .sport_be = flow->server_port_be,
-                                    .dport_be = flow->local_port_be};
+    const struct tvs_tuple tuple = bench_flow_tuple(traffic, flow, true);
 
     write_frame(traffic, frame, frame_bytes, &tuple, flags);
 }

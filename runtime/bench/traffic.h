@@ -21,7 +21,8 @@ struct bench_traffic {
     uint8_t proto;
     uint32_t vip_be;
     uint16_t vip_port_be;
-    const struct tvs_gen_steering *steering; /* software: only clients of worker 0 */
+    const struct tvs_gen_steering *steering; /* software: only clients of this worker */
+    uint16_t worker;
 };
 
 uint32_t bench_random(struct bench_traffic *traffic, uint32_t below);
@@ -37,6 +38,10 @@ int bench_pattern_set(struct bench_traffic *traffic, enum bench_pattern pattern)
 
 /* The flow that the next packet belongs to. */
 uint32_t bench_flow_pick(struct bench_traffic *traffic);
+
+/* What a flow's packets carry when they reach the load balancer. */
+struct tvs_tuple bench_flow_tuple(const struct bench_traffic *traffic,
+                                  const struct bench_flow *flow, bool is_reply);
 
 /* Writes one frame of a flow. `flags`: of TCP. */
 void bench_write_request(const struct bench_traffic *traffic, uint8_t *frame, uint32_t frame_bytes,

@@ -85,6 +85,10 @@ def test_ratios_are_of_the_figures(result: Lab) -> None:
         assert comparison.tvsd_to_forward.median == pytest.approx(tvsd / forward)
         assert comparison.tvsd_to_direct.median == pytest.approx(tvsd / direct)
         assert comparison.forward_to_direct.median == pytest.approx(forward / direct)
+        spent = {figure.subject: figure.cpu_us_per_unit for figure in comparison.figures}
+        assert comparison.cpu_tvsd_to_forward.median == pytest.approx(
+            spent["tvsd"]["tvsd"] / spent["forward"]["forward"]
+        )
 
 
 def test_packets_went_through_whom_they_should(result: Lab) -> None:

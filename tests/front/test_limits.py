@@ -2,13 +2,15 @@
 
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tvsc.checks import capacity
-from tvsc.diag import Diagnostic, render_text
+from tvsc.diag import Diagnostic, render_github, render_sarif, render_text
 from tvsc.dsl import limits
 from tvsc.lower import load_site
 from tvsc.lower.settings_cluster import MAX_WORKERS
@@ -60,6 +62,23 @@ def test_link_to_a_file_of_no_site(tmp_path: Path, text: str) -> None:
     _, diagnostics, sources = load_site(path)
     assert "TVS0007" in [d.code.id for d in diagnostics]
     assert "hunter2" not in render_text(diagnostics, sources)
+
+
+@pytest.mark.parametrize("name", [b"\xff.tvs", b"a\nb.tvs", b"\x1b[2J.tvs", "\u202e.tvs".encode()])
+def test_name_that_cannot_be_shown(tmp_path: Path, name: bytes) -> None:
+    """Of a file that is included, or of the site's own: it would stand in generated files."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    odd.write_text("language 1\n")
+    for path in (write(tmp_path, 'language 1\ninclude "[!s]*.tvs"\n'), odd):
+        _, (first, *_), sources = load_site(path)
+        assert first.code.id == "TVS0007"
+        assert "cannot be shown" in render_text([first], sources)
+        render_sarif([first], sources).encode()
+        render_github([first], sources).encode()
+    if b"\xff" in name:
+        command = [sys.executable, "-m", "tvsc.cli.main", "compile", odd, "-o", tmp_path / "out"]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.returncode == 1
 
 
 def test_missing_site(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Whatever the input, the front answers with a site or with diagnostics, and renders them."""
+"""Whatever the input, the front answers with a site or with diagnostics, and renders them: in CPU
+time and memory that are bounded by the input's size.
+"""
 
 import json
 from pathlib import Path
@@ -7,12 +9,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tvsc.diag import has_errors, render_json, render_text
+from tests.front.bounds import TooMuchWorkError, bounded
+from tvsc.diag import has_errors, render_github, render_json, render_sarif, render_text
+from tvsc.dsl.format import format_text
 from tvsc.lower import load_site
 from tvsc.lower.schema import KINDS
 
 ROOT = Path(__file__).parents[2]
 LAPTOP = (ROOT / "examples" / "laptop" / "site.tvs").read_text()
+LANGUAGE = (ROOT / "tests" / "diagnostics" / "language" / "site.tvs").read_text()
+SMALL = """language 1
+site s { asn 64512  seed "s" }
+cluster A {
+    workers 2  steering software  sessions 16k per worker  idle interrupt
+    local-ips { short 172.16.0.0/23  long /24 per node  workers 4 each }
+    fabric 192.0.2.1 { asn 64500 }
+    node a1 {
+        router-id 10.255.0.1  workers shared
+        port fwd { vdev "net_tap0"  nic tap  address 192.0.2.11/24  gateway 192.0.2.1 }
+    }
+}
+pool web { servers from "list.csv" }
+service web {
+    vip 203.0.113.10  listen tcp 80 -> web
+    limits { deny from "list.txt" }
+}
+"""
 
 WORDS = sorted({word for kind in KINDS.values() for word in kind.settings})
 KEYWORDS = "let for in include like per worker each node x from file env n weight drain tcp udp"
@@ -38,6 +60,16 @@ PIECES = [
     "http",
     "é",
     ";",
+    "\r",
+    "\r\n",
+    "\u202e",
+    "\u2028",
+    "\ufeff",
+    "1e999999",
+    "9" * 22,
+    '"{n:999999999}"',
+    "a" * 300,
+    "for n in 1..999999999 {",
     "\x00",
     "#",
 ]
@@ -51,11 +83,16 @@ relaxed = settings(
 
 def answers(path: Path) -> None:
     """Load the file; a site if and only if there is no error, every message with a real place."""
-    site, diagnostics, sources = load_site(path)
+    with bounded(sum(file.stat().st_size for file in path.parent.iterdir())):
+        site, diagnostics, sources = load_site(path)
+        text = render_text(diagnostics, sources, colour=True)
+        logs = render_json(diagnostics, sources), render_sarif(diagnostics, sources)
+        lines = render_github(diagnostics, sources).splitlines()
     assert (site is None) == has_errors(diagnostics)
-    text = render_text(diagnostics, sources, colour=True)
     assert text.count("[TVS") >= len(diagnostics)
-    assert len(json.loads(render_json(diagnostics, sources))["diagnostics"]) == len(diagnostics)
+    assert len(json.loads(logs[0])["diagnostics"]) == len(diagnostics)
+    assert len(json.loads(logs[1])["runs"][0]["results"]) == len(diagnostics) == len(lines)
+    assert all(c.isprintable() or c in "\n\x1b" for c in text)
     for diagnostic in diagnostics:
         for span in (diagnostic.span, *(note.span for note in diagnostic.notes)):
             if span is not None:
@@ -90,16 +127,71 @@ def test_soup_in_a_block(tmp_path: Path, words: list[str], kind: str) -> None:
     answers(path)
 
 
+@pytest.mark.parametrize("example", [LAPTOP, LANGUAGE], ids=["laptop", "language"])
 @given(data=st.data())
 @relaxed
-def test_mutated_example(tmp_path: Path, data: st.DataObject) -> None:
-    """A sound site with a piece cut out, put in or replaced."""
-    start = data.draw(st.integers(0, len(LAPTOP)))
-    end = min(len(LAPTOP), start + data.draw(st.integers(0, 12)))
-    piece = data.draw(st.one_of(st.sampled_from(PIECES), st.text(max_size=4), st.just("")))
+def test_mutated_example(tmp_path: Path, example: str, data: st.DataObject) -> None:
+    """A sound site with pieces cut out, put in or replaced."""
+    text = example
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 12)))
+        piece = data.draw(st.one_of(st.sampled_from(PIECES), st.text(max_size=4), st.just("")))
+        text = text[:start] + piece + text[end:]
     path = tmp_path / "site.tvs"
-    path.write_text(LAPTOP[:start] + piece + LAPTOP[end:], encoding="utf-8", errors="replace")
+    path.write_text(text, encoding="utf-8", errors="replace")
     answers(path)
+
+
+rows = st.lists(
+    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2", "80", "1", "", "::1", "a", "é", " "]))
+)
+
+
+@given(
+    servers=st.one_of(st.binary(max_size=200), rows),
+    sources=st.one_of(st.binary(max_size=200), rows),
+    head=st.sampled_from([b"", b"\xef\xbb\xbf", b"address,port\n", b"# \n"]),
+)
+@relaxed
+def test_lists(
+    tmp_path: Path, servers: bytes | list[list[str]], sources: bytes | list[list[str]], head: bytes
+) -> None:
+    """Whatever the bytes of a list are."""
+    for name, data in (("list.csv", servers), ("list.txt", sources)):
+        lines = data if isinstance(data, bytes) else "\n".join(map(",".join, data)).encode()
+        (tmp_path / name).write_bytes(head + lines)
+    path = tmp_path / "site.tvs"
+    path.write_text(SMALL)
+    answers(path)
+
+
+@given(data=st.binary(max_size=300), pattern=st.sampled_from(["*.tvs", "a.tvs", "**/*", "[a-"]))
+@relaxed
+def test_included_bytes(tmp_path: Path, data: bytes, pattern: str) -> None:
+    """A file that includes itself, others and whatever they are."""
+    (tmp_path / "a.tvs").write_bytes(data)
+    path = tmp_path / "site.tvs"
+    path.write_text(f'language 1\ninclude "{pattern}"\npool p {{ include "{pattern}" }}\n')
+    answers(path)
+
+
+@given(text=st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join)))
+@relaxed
+def test_formatter(text: str) -> None:
+    """A text is formatted, or its errors are found."""
+    found: list[object] = []
+    with bounded(len(text)):
+        formatted = format_text(text, found.append)
+    assert (formatted is None) == bool(found)
+
+
+def test_the_bounds_hold() -> None:
+    with pytest.raises(TooMuchWorkError), bounded(0):
+        while True:
+            pass
+    with pytest.raises(MemoryError), bounded(0):
+        bytearray(3 << 30)
 
 
 @given(data=st.data())

@@ -46,7 +46,9 @@ class Figure(Row):
 
 
 class Comparison(Row):
-    """One measure. Ratios are of two subjects in the same round."""
+    """One measure. Ratios are of two subjects in the same round; `cpu_tvsd_to_forward` is of what
+    each of the two spends itself on a connection, request, MB or round trip.
+    """
 
     measure: Measure
     unit: str
@@ -54,6 +56,7 @@ class Comparison(Row):
     tvsd_to_forward: Spread
     tvsd_to_direct: Spread
     forward_to_direct: Spread
+    cpu_tvsd_to_forward: Spread
 
 
 class Lab(Result):
@@ -214,6 +217,14 @@ def _compare(what: Measure, samples: dict[tuple[Measure, str], list[_Sample]]) -
         tvsd_to_forward=ratio("tvsd", "forward"),
         tvsd_to_direct=ratio("tvsd", "direct"),
         forward_to_direct=ratio("forward", "direct"),
+        cpu_tvsd_to_forward=_spread(
+            [
+                a.cpu_us_per_unit["tvsd"] / b.cpu_us_per_unit["forward"]
+                for a, b in zip(samples[what, "tvsd"], samples[what, "forward"], strict=True)
+                if b.cpu_us_per_unit["forward"] > 0
+            ]
+            or [0.0]
+        ),
     )
 
 

@@ -65,6 +65,7 @@ def ratio_table(result: Lab) -> Table:
             ("tvsd / plain forwarder", comparison.tvsd_to_forward),
             ("plain forwarder / direct", comparison.forward_to_direct),
             ("tvsd / direct", comparison.tvsd_to_direct),
+            ("own CPU, tvsd / plain forwarder", comparison.cpu_tvsd_to_forward),
         ):
             name = f"{comparison.unit}: {what}"
             rows.append((name, *(f"{each:.2f}" for each in _three(spread))))

@@ -60,11 +60,13 @@ class Rounds(Row):
 
 
 class Load(Row):
-    """At `load_percent` of the capacity. Rounds in which the kernel took the core away are
-    `disturbed`. `floor`: the same schedule of arrivals with no packet path, round by round in turn.
+    """At `load_percent` of `capacity_pps`, measured just before. Rounds in which the kernel took
+    the core away are `disturbed`. `floor`: the same schedule of arrivals with no packet path, some
+    rounds of each in turn.
     """
 
     load_percent: int
+    capacity_pps: float
     quiet: Rounds
     disturbed: Rounds
     floor_quiet: Rounds
@@ -72,8 +74,9 @@ class Load(Row):
 
 
 class BurstLimit(Row):
-    """With at most `burst` packets a turn. `service` is the time of a turn with that many;
-    `capacity_quiet_rounds` 0: the machine was never quiet, and the capacity is of all rounds.
+    """With at most `burst` packets a turn. `service` is the time of a turn with that many.
+    `capacity_pps` is what was measured last; `capacity_quiet_rounds` 0: the machine was never
+    quiet, and the capacity is of all rounds.
     """
 
     burst: int
@@ -99,6 +102,13 @@ class Events(Row):
     def lost(self) -> int:
         """Packets; the program refuses a run in which one was lost."""
         return 0
+
+
+class Floor(Row):
+    """The machine alone, for as long as the flips under load took."""
+
+    quiet: Rounds
+    disturbed: Rounds
 
 
 class Step(Row):
@@ -133,6 +143,7 @@ class Run(Row):
     flip_idle: Events
     flip_loaded: Events
     backend_changes: Events
+    events_floor: Floor
     steps: tuple[Step, ...]
 
 

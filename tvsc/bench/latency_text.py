@@ -27,7 +27,8 @@ def print_table(table: Table) -> None:
     for row in table.rows:
         shown.add_row(*row)
     if not console.is_terminal:
-        console = Console(highlight=False, width=max(120, console.measure(shown).maximum))
+        wide = Console(highlight=False, width=1000)
+        console = Console(highlight=False, width=wide.measure(shown).maximum)
     console.print(shown)
     console.print()
 

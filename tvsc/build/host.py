@@ -71,6 +71,16 @@ NODE_BENCH = Kit(
 )
 """tvs-latency measures time through the daemon's worker; tvs-forward is a plain forwarder."""
 
+PATH_BENCH = Kit(
+    "path-bench",
+    "the bench of the packet path",
+    ("tvs-bench",),
+    "tvs-bench",
+    ("-Dbuildtype=release", "-Dwerror=false", "-Ddpdk=none", "-Dbench=true"),
+    ("bench/tvs-bench",),
+)
+"""tvs-bench measures a generation's packet path over packets in memory."""
+
 _KEEP_S = 30 * 24 * 3600
 
 
@@ -86,15 +96,17 @@ def host_hash(compiler: Compiler) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def bench_programs(compiler: Compiler, jobs: int, progress: Progress) -> dict[str, Path]:
-    """The programs of NODE_BENCH by name, built now if the cache has none of these sources."""
+def bench_programs(
+    compiler: Compiler, jobs: int, progress: Progress, kit: Kit = NODE_BENCH
+) -> dict[str, Path]:
+    """The programs of a kit by name, built now if the cache has none of these sources."""
     text = "\n".join(
-        (runtime_hash_with_bench(), compiler.version, library_versions(), *NODE_BENCH.options)
+        (runtime_hash_with_bench(), compiler.version, library_versions(), *kit.options)
     )
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     cache = cache_dir()
     with writing_to(cache):
-        return _programs(NODE_BENCH, cache, name, compiler, jobs, progress)
+        return _programs(kit, cache, name, compiler, jobs, progress)
 
 
 @contextmanager

@@ -107,16 +107,24 @@ class _Owners:
         self.site = site
         self.known: dict[Address, tuple[str, Place]] = {}
 
-    def add(self, address: Address, what: str, place: Place) -> Iterator[Diagnostic]:
+    def add(
+        self, address: Address, what: str, place: Place, node: Node | None = None
+    ) -> Iterator[Diagnostic]:
         earlier = self.known.setdefault(address, (what, place))
         if earlier[0] == what:
             return
+        span, first = place(), earlier[1]()
+        notes = (Note(f"{earlier[0]} is here", first),)
+        if node is not None and span == first:
+            notes = (_from_here(self.site, node),)
         yield Diagnostic(
-            codes.ADDRESS_COLLISION,
-            f"{address} is {what} and also {earlier[0]}",
-            place(),
-            (Note(f"{earlier[0]} is here", earlier[1]()),),
+            codes.ADDRESS_COLLISION, f"{address} is {what} and also {earlier[0]}", span, notes
         )
+
+
+def _from_here(site: Site, node: Node) -> Note:
+    """Two nodes have one line's value: this is the second, which says nothing of its own."""
+    return Note(f"node `{node.name}` has it by a loop or by `like`", site.span(node))
 
 
 def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
@@ -128,7 +136,7 @@ def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
         what = f"the address of node `{node.name}`"
         if port is not node.ports[0]:
             what = f"the address of port `{port.name}` of node `{node.name}`"
-        yield from owners.add(port.address.ip, what, place)
+        yield from owners.add(port.address.ip, what, place, node)
     links: dict[Address, Place] = {
         p.gateway: partial(site.span, p, "gateway") for n in site.nodes() for p in n.ports
     }
@@ -261,11 +269,13 @@ def router_ids_unique(site: Site) -> Iterator[Diagnostic]:
     for node in site.nodes():
         earlier = known.setdefault(node.router_id, node)
         if earlier is not node:
+            first, span = site.span(earlier, "router-id"), site.span(node, "router-id")
+            notes = (Note(f"that of `{earlier.name}`", first),)
             yield Diagnostic(
                 codes.DUPLICATE_ROUTER_ID,
                 f"nodes `{earlier.name}` and `{node.name}` have the router id {node.router_id}",
-                site.span(node, "router-id"),
-                (Note(f"that of `{earlier.name}`", site.span(earlier, "router-id")),),
+                span,
+                notes if span != first else (_from_here(site, node),),
             )
 
 

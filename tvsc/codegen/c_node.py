@@ -22,7 +22,6 @@ from tvsc.codegen.c_text import (
     numbers,
     route_row,
 )
-from tvsc.codegen.escape import c_comment
 from tvsc.model import Driver, IdlePolicy
 from tvsc.plan import LipMap, LipPlan, NodePlan, PortPlan, RulePlan
 
@@ -104,7 +103,7 @@ def _port(plan: PortPlan) -> Noun:
     mac = plan.gateway_mac
     octets = ", ".join(f"0x{octet}" for octet in mac.split(":")) if mac else ""
     return Noun(
-        comment=c_comment(f"{plan.origin}: port {plan.name}"),
+        comment=f"{plan.origin}: port {plan.name}",
         fields=(
             c_field("name", plan.name, 8),
             c_field("device", plan.device, 8),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tvsc.codegen.c_text import ON_DOWN, SCHEDULER, STEERING, banner, ipv4, numbers
-from tvsc.codegen.escape import c_comment
 from tvsc.model import ClientAddress, Mode
 from tvsc.plan import ClassPlan, NodePlan
 from tvsc.plan.abi import STATES
@@ -55,7 +54,7 @@ class PathContext:
 def _class(plan: ClassPlan) -> ClassContext:
     return ClassContext(
         id=plan.id,
-        comment=c_comment(
+        comment=(
             f"Class {plan.id}, first used in {plan.origin}: mode {plan.mode.value}, "
             f"{plan.protocol.value}, {plan.scheduler.value}, client-address "
             f"{plan.client_address.value}, on-down {plan.on_down.value}, and these timeouts."

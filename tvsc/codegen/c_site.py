@@ -20,7 +20,7 @@ from tvsc.codegen.c_text import (
     ipv4,
     route_row,
 )
-from tvsc.codegen.escape import COLUMNS, c_comment, c_string
+from tvsc.codegen.escape import COLUMNS, c_string
 from tvsc.plan import NodePlan, PoolPlan, ServicePlan, VipTable
 
 _CHECK = {"none": "TVS_CHECK_NONE", "tcp": "TVS_CHECK_TCP", "http": "TVS_CHECK_HTTP"}
@@ -65,13 +65,13 @@ def _vip_rows(table: VipTable, services: tuple[ServicePlan, ...]) -> Iterator[Ro
             f"{slot.pool}}},"
         )
         label = services[slot.service].label
-        yield Row(f"{slot.origin}: {c_comment(label)}", f"[{slot.row}] = {text}")
+        yield Row(f"{slot.origin}: {label}", f"[{slot.row}] = {text}")
     if at < table.size:
         yield Row("", f"{index_range(at, table.size - 1)} = {{.service = TVS_VIP_EMPTY}},")
 
 
 def _pool_comment(plan: PoolPlan) -> str:
-    return c_comment(f"{plan.origin}: pool {plan.name}")
+    return f"{plan.origin}: pool {plan.name}"
 
 
 def _servers(plan: PoolPlan) -> Servers:
@@ -80,7 +80,7 @@ def _servers(plan: PoolPlan) -> Servers:
         _pool_comment(plan),
         tuple(
             Row(
-                c_comment(b.origin),
+                b.origin,
                 f"{{{ipv4(b.address)}, {b.port}, {c_bool(b.drain)}, {b.weight}}},",
             )
             for b in plan.backends
@@ -125,7 +125,7 @@ def _service_row(plan: ServicePlan) -> Row:
         str(plan.pool),
     )
     rest = ", ".join(rest_fields)
-    comment = c_comment(f"{plan.origin}: {plan.label}")
+    comment = f"{plan.origin}: {plan.label}"
     row = f"{{{name}, {rest}}},"
     if "\n" not in row and len(row) + 4 <= COLUMNS:
         return Row(comment, row)

@@ -6,11 +6,11 @@ it has no arithmetic and its output is what clang-format would write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from tvsc.codegen.escape import c_comment, c_string
+from tvsc.codegen.escape import c_block, c_string
 from tvsc.model import OnDown, Schedule, Steering
 from tvsc.plan import RoutePlan
 
@@ -31,7 +31,9 @@ _MOST_SOURCES = 8
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a constant table, under a comment; without one it belongs to the row above."""
+    """A row of a constant table, under a comment (any text); without one it belongs to the row
+    above.
+    """
 
     comment: str
     text: str
@@ -46,9 +48,18 @@ class Noun:
     check: tuple[str, ...] = ()
 
 
+def table(rows: Iterable[Row]) -> str:
+    """The lines of a constant table. The largest have 100,000 rows: no template lays them out."""
+    return "".join(
+        f"    {c_block(row.comment, 4)}\n    {row.text}\n" if row.comment else f"    {row.text}\n"
+        for row in rows
+    )
+
+
 def ipv4(address: IPv4Address) -> str:
     """`IPV4(203, 0, 113, 10)`."""
-    return f"IPV4({', '.join(str(byte) for byte in address.packed)})"
+    a, b, c, d = address.packed
+    return f"IPV4({a}, {b}, {c}, {d})"
 
 
 def c_bool(value: bool) -> str:
@@ -78,7 +89,7 @@ def index_range(first: int, last: int) -> str:
 def route_row(route: RoutePlan) -> Row:
     """A prefix that is announced, under the reason."""
     return Row(
-        c_comment(f"{route.origin}: {route.reason}"),
+        f"{route.origin}: {route.reason}",
         f"{{{ipv4(route.network.network_address)}, {route.network.prefixlen}, "
         f"{_ROUTE[route.kind]}}},",
     )

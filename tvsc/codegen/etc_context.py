@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import PurePosixPath
 
 from tvsc.codegen.escape import bird_string, bird_symbol, hash_comment, shell_word
@@ -79,9 +80,14 @@ def _neighbor(plan: NeighborPlan, secrets_dir: str) -> NeighborContext:
     )
 
 
+def _prefix(network: IPv4Network) -> str:
+    a, b, c, d = network.network_address.packed
+    return f"{a}.{b}.{c}.{d}/{network.prefixlen}"
+
+
 def _exact(plan: NodePlan, *kinds: str) -> tuple[str, ...]:
     """Prefixes of BIRD's set, with the commas between them."""
-    networks = [str(route.network) for route in plan.routes if route.kind in kinds]
+    networks = [_prefix(route.network) for route in plan.routes if route.kind in kinds]
     return tuple(f"{text}{',' if text is not networks[-1] else ''}" for text in networks)
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from tvsc.diag import codes
-from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.diagnostic import Diagnostic, at_most
 from tvsc.dsl import limits
 from tvsc.source import Span
 
@@ -36,10 +37,9 @@ def report_hidden(
     """A message for each run of such characters in text number `number`, from character `first` up
     to `last`, up to a limit.
     """
+    report = at_most(limits.SYNTAX_ERRORS, report)
     runs = _runs(text, first, len(text) if last is None else last)
-    for count, (start, end) in enumerate(runs):
-        if count == limits.SYNTAX_ERRORS:
-            return
+    for start, end in islice(runs, limits.SYNTAX_ERRORS):
         message = f"the character {_shown(text[start])} {_why(text[start])}"
         report(
             Diagnostic(codes.HIDDEN_CHARACTER, message, Span(number, start, end), help="remove it")
@@ -49,13 +49,12 @@ def report_hidden(
 def _runs(text: str, at: int, last: int) -> Iterator[tuple[int, int]]:
     """Where one such character, or the same one several times, stands."""
     while (match := _SUSPECT.search(text, at, last)) is not None:
-        start = match.start()
-        at = start + 1
-        if text[start] == "\r" and text[at : at + 1] == "\n":
-            continue
-        while text[at : at + 1] == text[start] and text[start] != "\r":
-            at += 1
-        yield start, at
+        run = re.compile(re.escape(match.group()) + "+").match(text, match.start(), last)
+        assert run is not None
+        start, at = run.span()
+        end = at - (text[start] == "\r" and text[at : at + 1] == "\n")
+        if end > start:
+            yield start, end
 
 
 def _shown(character: str) -> str:

@@ -40,6 +40,10 @@ class Loader:
         known = self.sources.number(name)
         if known is not None:
             return known
+        if not name.isprintable():
+            message = f"`{name}` has characters in its name that cannot be shown"
+            self.report(Diagnostic(codes.FILE_SUFFIX, message, span, help="rename the file"))
+            return None
         here = "" if self.root.parent == Path() else self.root.parent
         path = os.path.join(here, name)  # noqa: PTH118 - keeps `..` and the user's spelling
         text = self._text(path, span)

@@ -189,10 +189,14 @@ def _unexpected(error: UnexpectedToken, token: LeafToken, span: Span) -> Diagnos
         # After a complete value nearly everything may follow; naming it all helps nobody.
         words = [w for w in words if w not in ("`,`", "an operator")]
     found = "the end of the line" if token.type == "END" else f"`{token}`"
+    help_ = None
     if token.type in ("LET", "FOR", "IN", "INCLUDE"):
+        help_ = f'a thing of this name is `"{token}"`'
         found = f"the keyword {found}"
+    elif token.type == "EQUALS" and "a value" in words:
+        help_ = "a setting has no `=` before its value; `let NAME = VALUE` names a value"
     expected = " or ".join(words[-3:]) if words else "a statement"
-    return Diagnostic(codes.SYNTAX, f"expected {expected}, found {found}", span)
+    return Diagnostic(codes.SYNTAX, f"expected {expected}, found {found}", span, help=help_)
 
 
 def _without_line(

@@ -111,6 +111,7 @@ class _Decoder:
         self.errors = 0
         self.counts = Counts()
         self.loops = 0
+        self.looping: Span | None = None
         # The entries of the file level, in pieces: between two of them something waits.
         self.pieces: list[dict[tuple[str, str], Entry]] = []
         self.waiting: list[Waiting] = []
@@ -153,7 +154,7 @@ class _Decoder:
         else:
             return
         message = f"the {what} of this site come to more than {limit:,} statements"
-        span = body[0].span if body else None
+        span = body[0].span if body else self.looping
         self._report(Diagnostic(codes.LOOP_LIMIT, message, span))
         raise _EnoughError
 
@@ -221,6 +222,7 @@ class _Decoder:
             )
         before = self.errors
         self.loops += 1
+        self.looping = statement.values.span
         for n in range(values.first, values.last + 1):
             inner = Env(env, {statement.name.text: (n, statement.name.span)})
             self.body(out, statement.block.body, inner)

@@ -95,8 +95,16 @@ def prefixes(context: Context, source: FromFile) -> tuple[IPv4Network | IPv6Netw
         try:
             found.append(ipaddress.ip_network(line))
         except ValueError:
-            context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span)
+            context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span, _shorter(line))
             wrong += 1
             if wrong >= limits.LIST_ERRORS:
                 break
     return tuple(found)
+
+
+def _shorter(line: str) -> str | None:
+    """What to write for a prefix that has bits after its length."""
+    try:
+        return f"write `{ipaddress.ip_network(line, strict=False)}`"
+    except ValueError:
+        return None

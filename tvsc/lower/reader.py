@@ -44,6 +44,7 @@ from tvsc.source import Span
 T = TypeVar("T")
 
 MAX_MS = 7 * 86_400_000
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
 
 
@@ -202,6 +203,8 @@ class Reader:
 
     def _bounded(self, value: Scalar, span: Span, low: int, high: int, what: str = "") -> int:
         if not isinstance(value, int):
+            if what:
+                fail(codes.WRONG_TYPE, f"{what} is a number, not {type_name(value)}", span)
             self._wrong("a number", value, span)
         if not low <= value <= high:
             fail(
@@ -365,8 +368,23 @@ class Reader:
 
     def secret(self) -> Secret:
         """`file "PATH"` or `env "NAME"`."""
-        source = self.word(("file", "env"))
-        return Secret(source=SecretSource(source), name=self.text())
+        if not self.done() and isinstance(self.items[self.at], Text):
+            fail(
+                codes.UNKNOWN_WORD,
+                f"`{self.setting}` names the place of a secret, and a site never holds one",
+                self.items[self.at].span,
+                f'write `{self.setting} file "PATH"` or `{self.setting} env "NAME"`; if this was'
+                " the secret itself, it is known now: change it",
+            )
+        source = SecretSource(self.word(("file", "env")))
+        name = self.text()
+        if not name or (source is SecretSource.ENV and not _VARIABLE.fullmatch(name)):
+            what = (
+                "a path" if source is SecretSource.FILE else "the name of an environment variable"
+            )
+            shown = f"`{name}`" if name else "an empty text"
+            fail(codes.BAD_NAME, f"{shown} is not {what}", self.last)
+        return Secret(source=source, name=name)
 
     def ranges(self, low: int, high: int) -> tuple[IntRange, ...]:
         """Numbers and ranges, comma-separated, each within limits."""

@@ -51,8 +51,8 @@ struct bench_phase {
     enum bench_offer offer;
     uint32_t burst;   /* most packets of one look */
     uint32_t rounds;  /* disturbed ones count too */
-    uint64_t mean_q8; /* BENCH_OFFER_SCHEDULED: cycles between arrivals, times 256 */
-    bool floor;       /* a round of BENCH_OFFER_FLOOR before each */
+    uint64_t mean_q8; /* cycles between arrivals, times 256; 0 for BENCH_OFFER_FULL */
+    bool floor;       /* rounds of BENCH_OFFER_FLOOR in turn, as many */
     /* filled by the worker */
     struct bench_rounds quiet, disturbed;
     struct bench_rounds floor_quiet, floor_disturbed;
@@ -76,7 +76,9 @@ struct bench_device {
     struct bench_phase *running;
     enum bench_offer offer; /* of the round */
     bool in_floor;
+    bool is_warm_up; /* a round that counts for nothing */
     uint32_t rounds_left;
+    uint32_t block_left; /* rounds of the same kind */
     uint64_t round_start, round_end;
     uint64_t record_from; /* arrivals before are warm-up */
     uint64_t next_q8;     /* arrival of the next packet */
@@ -88,7 +90,7 @@ struct bench_device {
     uint64_t switches;        /* of the thread's context, at the round's start */
     const void *generation;   /* seen last */
     uint32_t flip_turns_left; /* turns still to note after a flip */
-    uint32_t n_samples, n_flips;
+    uint32_t n_samples, n_flips, round_flips;
     uint32_t turn_samples;   /* n_samples when the turn began */
     uint32_t late;           /* SAMPLE_LATE while a long turn's queue is worked off */
     bool queue_empty;        /* the last look took all there was */

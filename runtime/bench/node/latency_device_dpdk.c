@@ -12,7 +12,7 @@
 
 #include "host/host.h"
 
-enum { WARM_UP_SHARE = 8, FLIP_TURNS = 2, FLOOR_TURN_CYCLES = 200000 };
+enum { WARM_UP_SHARE = 8, FLIP_TURNS = 2, BLOCK_ROUNDS = 25, FLOOR_TURN_CYCLES = 200000 };
 
 /* In a sample: the packet waited for a long turn, or behind packets that did. */
 #define SAMPLE_LATE (UINT32_C(1) << 31)
@@ -41,6 +41,7 @@ static void round_begin(struct bench_device *device)
     device->late = 0;
     device->queue_empty = true;
     device->n_flips = 0;
+    device->round_flips = 0;
     device->flip_turns_left = 0;
     device->round_received = 0;
     device->generation = atomic_load_explicit(&device->worker->running, memory_order_relaxed);
@@ -70,28 +71,46 @@ static void fold(const struct bench_device *device, struct bench_rounds *into, u
         bench_histogram_add(&into->flip, device->flip_turns[i]);
 }
 
-/* Ends a round and begins the next; false when that was the last of its phase. */
-static bool round_end(struct bench_device *device, uint64_t now)
+/* So many rounds of one kind in a row: each kind drives the other's lines out of the cache. */
+static void block_begin(struct bench_device *device, bool is_floor)
+{
+    device->in_floor = is_floor;
+    device->block_left = device->rounds_left < BLOCK_ROUNDS ? device->rounds_left : BLOCK_ROUNDS;
+    device->is_warm_up = !is_floor;
+}
+
+static void round_fold(struct bench_device *device, uint64_t now)
 {
     struct bench_phase *phase = device->running;
     bool quiet = bench_switches() == device->switches;
 
     if (device->in_floor) {
         fold(device, quiet ? &phase->floor_quiet : &phase->floor_disturbed, now);
-        device->in_floor = false;
-        round_begin(device);
-        return true;
+        return;
     }
     fold(device, quiet ? &phase->quiet : &phase->disturbed, now);
+    phase->flips += device->round_flips;
+    device->rounds_left--;
     if (quiet && phase->rates != NULL)
         phase->rates[phase->n_rates++] =
             (double)device->round_received / (double)(now - device->round_start);
-    if (--device->rounds_left == 0) {
-        device->running = NULL;
-        atomic_store_explicit(&device->phase, NULL, memory_order_release);
-        return false;
+}
+
+/* Ends a round and begins the next; false when that was the last of its phase. */
+static bool round_end(struct bench_device *device, uint64_t now)
+{
+    if (device->is_warm_up) {
+        device->is_warm_up = false;
+    } else {
+        round_fold(device, now);
+        if (device->rounds_left == 0) {
+            device->running = NULL;
+            atomic_store_explicit(&device->phase, NULL, memory_order_release);
+            return false;
+        }
+        if (--device->block_left == 0)
+            block_begin(device, device->running->floor && !device->in_floor);
     }
-    device->in_floor = phase->floor;
     round_begin(device);
     return true;
 }
@@ -102,7 +121,7 @@ static bool phase_begin(struct bench_device *device)
     if (device->running == NULL)
         return false;
     device->rounds_left = device->running->rounds;
-    device->in_floor = device->running->floor;
+    block_begin(device, device->running->floor);
     round_begin(device);
     return true;
 }
@@ -201,7 +220,7 @@ TVS_INLINE void flip_note(struct bench_device *device, uint64_t turn)
 
     if (TVS_UNLIKELY(generation != device->generation)) {
         device->generation = generation;
-        device->running->flips++;
+        device->round_flips++;
         device->flip_turns_left = FLIP_TURNS;
     }
     if (TVS_UNLIKELY(device->flip_turns_left > 0)) {
@@ -246,13 +265,14 @@ static uint16_t on_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbuf
     device->looked_at = now;
     most = device->running->burst < room ? device->running->burst : room;
     n = 0;
-    if (device->offer == BENCH_OFFER_SCHEDULED) {
-        n = fill(device, mbufs, arrived(device, now, most, arrivals), arrivals);
-        device->queue_empty = n < most;
-    } else if (device->offer == BENCH_OFFER_FULL) {
-        for (unsigned i = 0; i < most; i++)
+    if (device->offer == BENCH_OFFER_SCHEDULED || device->offer == BENCH_OFFER_FULL) {
+        /* the full offer is a schedule on which all have come already: the same work for both */
+        unsigned count = arrived(device, now, most, arrivals);
+
+        device->queue_empty = count < most;
+        for (unsigned i = 0; i < count && device->offer == BENCH_OFFER_FULL; i++)
             arrivals[i] = now;
-        n = fill(device, mbufs, most, arrivals);
+        n = fill(device, mbufs, count, arrivals);
     } else if (device->offer == BENCH_OFFER_FLOOR) {
         look_at_the_clock(device);
     }

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is measured: packets of one direction through one subject, and that all were forwarded. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <x86intrin.h>
+
+#include "bench/loops.h"
+#include "core/session.h"
+
+enum {
+    NEW_PACKETS = 4096, /* timed at least, per repeat */
+    SWEEP_BUDGET = 1024,
+    SWEEP_RECORDS = 1 << 18,
+};
+
+/* Everything sent that should have been? */
+static const char *check(struct bench_run *run, const struct tvs_counters *before,
+                         uint64_t expected)
+{
+    const struct tvs_counters *now = &run->worker->counters;
+    uint64_t sent = now->tx_request + now->tx_reply - before->tx_request - before->tx_reply;
+
+    if (sent == expected)
+        return NULL;
+    snprintf(run->wrong, sizeof(run->wrong), "%lu of %lu packets were not forwarded",
+             expected - sent, expected);
+    for (unsigned reason = 0; reason < TVS_N_DROPS; reason++)
+        if (now->drops[reason] != before->drops[reason])
+            snprintf(run->wrong, sizeof(run->wrong), "%lu of %lu packets: %s", expected - sent,
+                     expected, tvs_drop_text(reason));
+    return run->wrong;
+}
+
+/* Runs flows [first, first + n) through the generation, with these TCP flags. */
+static const char *flows_run(struct bench_run *run, enum bench_subject subject, uint32_t first,
+                             uint32_t n, bool is_reply, uint8_t flags, double *cycles)
+{
+    struct tvs_counters before = run->worker->counters;
+    struct bench_flow *flows = run->traffic.flows + first;
+
+    for (uint32_t i = 0; i < n; i++)
+        (is_reply ? bench_write_reply : bench_write_request)(
+            &run->traffic, bench_frame_of(run, i), run->options->frame_bytes, &flows[i], flags);
+    *cycles = bench_timed(run, subject, n);
+    if (flags == TVS_TCP_SYN)
+        for (uint32_t i = 0; i < n; i++)
+            bench_flow_learn(&flows[i], bench_frame_of(run, i));
+    return check(run, &before, n);
+}
+
+const char *bench_flows_open(struct bench_run *run)
+{
+    static const struct {
+        bool is_reply;
+        uint8_t flags;
+    } step[] = {{false, TVS_TCP_SYN}, {true, TVS_TCP_SYN | TVS_TCP_ACK}, {false, TVS_TCP_ACK}};
+    uint32_t sessions = run->traffic.n_flows, n;
+    unsigned n_steps = run->traffic.proto == TVS_TCP ? 3 : 1;
+    const char *wrong = NULL;
+    double cycles;
+
+    for (uint32_t at = 0; at < sessions && wrong == NULL; at += n) {
+        n = sessions - at < run->options->n_packets ? sessions - at : run->options->n_packets;
+        for (unsigned i = 0; i < n_steps && wrong == NULL; i++)
+            wrong = flows_run(run, BENCH_SITE, at, n, step[i].is_reply, step[i].flags, &cycles);
+    }
+    bench_flows_shuffle(&run->traffic);
+    return wrong;
+}
+
+static struct tvs_record *record_of(const struct bench_run *run, const struct bench_flow *flow)
+{
+    for (uint32_t slot = 0; slot < run->worker->n_slots; slot++)
+        if (run->worker->lip_addr_be[slot] == flow->local_be)
+            return &run->worker->records[slot << 16 | be16toh(flow->local_port_be)];
+    abort();
+}
+
+static uint32_t new_batch(const struct bench_run *run)
+{
+    uint32_t batch = run->traffic.n_flows / 8;
+
+    return batch < run->options->n_packets ? batch : run->options->n_packets;
+}
+
+bool bench_subject_there(const struct bench_run *run, enum bench_direction direction,
+                         enum bench_subject subject)
+{
+    bool is_traced = run->trace_mark != NULL;
+
+    switch (subject) {
+    case BENCH_SITE:
+        return true;
+    case BENCH_GENERIC:
+        return run->generic != NULL && direction != BENCH_SWEEP && !is_traced;
+    case BENCH_TOUCH:
+        return run->options->floors && direction != BENCH_SWEEP && !is_traced;
+    default:
+        return run->hash != NULL && !is_traced &&
+               (direction == BENCH_REQUEST || direction == BENCH_REPLY || direction == BENCH_CLOSE);
+    }
+}
+
+const char *bench_direction_begin(struct bench_run *run, enum bench_direction direction)
+{
+    bool needs_hash =
+        direction == BENCH_REQUEST || direction == BENCH_REPLY || direction == BENCH_CLOSE;
+
+    run->worker->max_sessions =
+        direction == BENCH_REFUSED ? run->worker->n_sessions : run->capacity;
+    if (run->options->floors && needs_hash)
+        return bench_hash_fill(run, direction == BENCH_REPLY);
+    if (direction == BENCH_NEW && !run->has_closed)
+        for (uint32_t i = 0; i < new_batch(run); i++)
+            tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
+    run->has_closed |= direction == BENCH_NEW;
+    return NULL;
+}
+
+/* New sessions, timed; they are closed again, so that the table stays as full as it was. */
+static const char *repeat_new(struct bench_run *run, enum bench_subject subject, double *cycles)
+{
+    uint32_t batch = new_batch(run);
+    double sum = 0;
+    uint32_t rounds = 0, counted = 0;
+
+    for (; rounds * batch < NEW_PACKETS; rounds++) {
+        const char *wrong;
+        double spent;
+
+        for (uint32_t i = 0; i < batch; i++)
+            run->traffic.flows[i] = bench_flow_fresh(&run->traffic);
+        wrong = flows_run(run, subject, 0, batch, false, TVS_TCP_SYN, &spent);
+        if (wrong != NULL)
+            return wrong;
+        sum += spent;
+        counted += spent > 0;
+        for (uint32_t i = 0; i < batch; i++)
+            tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
+    }
+    *cycles = counted > 0 ? sum / counted : 0;
+    return NULL;
+}
+
+static const char *repeat_refused(struct bench_run *run, enum bench_subject subject, double *cycles)
+{
+    uint32_t n = run->options->n_packets;
+    uint64_t before = run->worker->counters.drops[TVS_DROP_session_limit];
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct bench_flow flow = bench_flow_fresh(&run->traffic);
+
+        bench_write_request(&run->traffic, bench_frame_of(run, i), run->options->frame_bytes, &flow,
+                            TVS_TCP_SYN);
+    }
+    *cycles = bench_timed(run, subject, n);
+    return run->worker->counters.drops[TVS_DROP_session_limit] - before == n
+               ? NULL
+               : "packets that no session was left for were not refused";
+}
+
+static const char *repeat_sweep(struct bench_run *run, double *cycles)
+{
+    uint32_t freed = 0, visited = 0;
+    uint64_t start = __rdtsc();
+
+    for (; visited < SWEEP_RECORDS; visited += SWEEP_BUDGET)
+        freed += tvs_worker_sweep(run->worker, SWEEP_BUDGET);
+    *cycles = (double)(__rdtsc() - start) / visited;
+    return freed == 0 ? NULL : "the sweep freed sessions that are alive";
+}
+
+static const char *repeat_established(struct bench_run *run, enum bench_direction direction,
+                                      enum bench_subject subject, double *cycles)
+{
+    bool is_path = subject == BENCH_SITE || subject == BENCH_GENERIC;
+    uint32_t n = run->options->n_packets;
+    uint8_t flags = TVS_TCP_ACK | (direction == BENCH_CLOSE ? TVS_TCP_FIN : 0);
+    struct tvs_counters before = run->worker->counters;
+    uint32_t *picked = malloc(n * sizeof(*picked));
+    const char *wrong = NULL;
+
+    if (picked == NULL)
+        return "not enough memory";
+    run->since_tick += n;
+    if (run->since_tick >= run->options->packets_per_tick) {
+        run->since_tick = 0;
+        run->worker->now_tick++;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct bench_flow *flow;
+
+        picked[i] = bench_flow_pick(&run->traffic);
+        flow = &run->traffic.flows[picked[i]];
+        (direction == BENCH_REPLY ? bench_write_reply : bench_write_request)(
+            &run->traffic, bench_frame_of(run, i), run->options->frame_bytes, flow, flags);
+    }
+    run->n_found = 0;
+    *cycles = bench_timed(run, subject, n);
+    if (subject == BENCH_HASH && run->n_found != n)
+        wrong = "rte_hash did not find every key";
+    if (direction == BENCH_CLOSE && is_path)
+        for (uint32_t i = 0; i < n; i++)
+            record_of(run, &run->traffic.flows[picked[i]])->state = TVS_S_ESTABLISHED;
+    free(picked);
+    return wrong != NULL ? wrong : check(run, &before, is_path ? n : 0);
+}
+
+const char *bench_repeat(struct bench_run *run, enum bench_direction direction,
+                         enum bench_subject subject, double *cycles)
+{
+    if (subject == BENCH_TOUCH) /* whatever the direction: a packet of 60 bytes or more */
+        return repeat_established(run, BENCH_REQUEST, subject, cycles);
+    switch (direction) {
+    case BENCH_NEW:
+        return repeat_new(run, subject, cycles);
+    case BENCH_REFUSED:
+        return repeat_refused(run, subject, cycles);
+    case BENCH_SWEEP:
+        return repeat_sweep(run, cycles);
+    default:
+        return repeat_established(run, direction, subject, cycles);
+    }
+}

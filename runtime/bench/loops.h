@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The timed loops: who handles the packets of a run's pool, and how long it takes. */
+#ifndef TVS_BENCH_LOOPS_H
+#define TVS_BENCH_LOOPS_H
+
+#include "bench/run.h"
+
+enum { BENCH_STRETCH = 1024 /* packets between two looks at the clock */ };
+
+/* A frame of the pool. */
+uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet);
+
+/*
+ * Runs the first `n` packets of the pool: the cycles of one packet, the median over stretches,
+ * because another process that takes the core for a moment is not what is measured. The first half
+ * only brings back what the subject measured before has driven out, page tables above all.
+ */
+double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n);
+
+/* directions.c: opens all flows of the traffic, packet by packet, as clients and servers would. */
+const char *bench_flows_open(struct bench_run *run);
+
+#endif

@@ -1,0 +1,48 @@
+"""A site's generation built generic: the floor that shows what specialising is worth.
+
+The same sources, compiled with the same flags, but in path.c the site and its classes are reached
+through pointers of which the compiler knows nothing (runtime/bench/generic.h).
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from tvsc.build.generation import Unit, build_generations
+from tvsc.build.host import cache_dir
+from tvsc.build.progress import Progress
+from tvsc.build.toolchain import Compiler
+from tvsc.codegen import C_FILES
+
+_CLASS = re.compile(r"^static const struct tvs_class (class_\d+) = \{$", re.MULTILINE)
+_BURST = "tvs_node_burst"
+
+
+def generic_path(path_c: str) -> str:
+    """path.c with a second, generic burst function in place of its own."""
+    classes = ", ".join(f"&{name}" for name in _CLASS.findall(path_c))
+    return (
+        f"#define {_BURST} {_BURST}_specialised\n{path_c}\n#undef {_BURST}\n"
+        f'#define GENERIC_CLASSES {classes}\n#include "bench/generic.h"\n'
+    )
+
+
+def read_sources(directory: Path) -> dict[str, str] | None:
+    """The generated sources beside a generation; None when they are not there."""
+    try:
+        return {name: (directory / name).read_text(encoding="utf-8") for name in C_FILES}
+    except OSError:
+        return None
+
+
+def build_generic(
+    sources: dict[str, str], march: str, base: str, compiler: Compiler, progress: Progress
+) -> Path:
+    """The generic generation, built in the cache. BuildError when it does not compile."""
+    text = "\0".join((march, compiler.version, *(sources[name] for name in C_FILES)))
+    root = cache_dir() / "bench-generic" / sha256(text.encode()).hexdigest()[:16]
+    root.mkdir(parents=True, exist_ok=True)
+    unit = Unit("generic", march, {**sources, "path.c": generic_path(sources["path.c"])})
+    return build_generations([unit], root, base, compiler, 2, progress)["generic"]
