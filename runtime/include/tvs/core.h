@@ -33,7 +33,7 @@ size_t tvs_worker_bytes(const struct tvs_worker_config *config);
  */
 struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config);
 
-/* The station of a port; frames for others are dropped once tvs_worker_stations_check() was called. */
+/* The station of a port; frames for others are dropped after tvs_worker_stations_check(). */
 void tvs_worker_station_set(struct tvs_worker *worker, unsigned port, const uint8_t mac[6]);
 void tvs_worker_stations_check(struct tvs_worker *worker);
 
