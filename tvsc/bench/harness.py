@@ -169,7 +169,7 @@ def run_batch(
     if cpus:
         argv += ["--cpus", _list(cpus[:2] if batch.two_workers else cpus[:1])]
     if small_pages:
-        argv.append("--any-pages")
+        argv.append("--small-pages")
     if generic is not None and not batch.two_workers:
         argv += ["--generic", generic]
     done = run([*argv, generation], on_line=listen)
