@@ -23,7 +23,7 @@ from tvsc.build.toolchain import Compiler, base_hash, find_compiler
 from tvsc.diag import Diagnostic, codes, deny, has_errors
 from tvsc.lower import no_garbage
 from tvsc.model import Site, Steering
-from tvsc.plan import NodePlan, PlanOptions, SitePlan, plan_site
+from tvsc.plan import NodePlan, PlanOptions, PlanWriter, SitePlan, plan_site
 from tvsc.source import SourceMap
 
 
@@ -65,7 +65,7 @@ class Run:
     sources: SourceMap = field(default_factory=SourceMap)
     compiler: Compiler = field(default_factory=lambda: Compiler((), ""))
     base: str = ""
-    plan: SitePlan = field(default_factory=lambda: SitePlan("", ()))
+    plan: SitePlan = field(default_factory=lambda: SitePlan("", (), PlanWriter()))
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
     host: str = ""

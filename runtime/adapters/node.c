@@ -190,9 +190,9 @@ static int worker_make(struct tvs_node *node, uint16_t index)
     worker->fib = node;
     worker->binding = &node->binding;
     if (node->config.check_mac)
-        worker->port_mac_mask = (UINT64_C(1) << 48) - 1;
+        tvs_worker_stations_check(worker);
     for (uint32_t p = 0; p < generation->n_ports; p++)
-        memcpy(&worker->port_mac[p], node->nexthops[1 + p].l2 + 6, 6);
+        tvs_worker_station_set(worker, p, node->nexthops[1 + p].l2 + 6);
     return 0;
 }
 

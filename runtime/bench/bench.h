@@ -56,12 +56,12 @@ struct bench_options {
     uint32_t packets_per_tick;
     uint64_t seed;
     bool floors;
-    bool any_pages; /* where there are no 2 MB pages, others do */
+    bool small_pages; /* take no 2 MB pages */
     bool json;
 };
 
-/* Zeroed memory on 2 MB pages, or on any that there are; `*kind` tells which. NULL: none. */
-void *bench_memory(size_t bytes, bool any_pages, const char **kind);
+/* Zeroed memory on 2 MB pages, or on what the kernel gives; `*kind` tells which. NULL: none. */
+void *bench_memory(size_t bytes, bool small_pages, const char **kind);
 void bench_memory_free(void *memory, size_t bytes);
 
 /* What a piece of memory takes in whole pages. */

@@ -27,7 +27,7 @@ const char bench_usage[] =
     "  --two-workers              each alone and both at the same time; no floors\n"
     "  --generic GENERIC.so       the same site compiled generic, measured in turn\n"
     "  --floors                   touch and rte_hash, measured in turn\n"
-    "  --any-pages                4 KB pages will do where 2 MB pages are missing\n"
+    "  --small-pages              take no 2 MB pages\n"
     "  --trace                    marks bursts for valgrind's lackey; waits for a line first\n"
     "  --json                     one object a line\n"
     "It wants 2 MB pages (vm.nr_hugepages) and a core of its own.\n";
@@ -147,7 +147,7 @@ static uint32_t default_packets(void)
 
 int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
 {
-    int two = 0, floors = 0, any_pages = 0, trace = 0, json = 0;
+    int two = 0, floors = 0, small_pages = 0, trace = 0, json = 0;
     const struct option long_options[] = {
         {"class", required_argument, NULL, 'c'},
         {"sessions", required_argument, NULL, 'n'},
@@ -164,7 +164,7 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
         {"generic", required_argument, NULL, 'g'},
         {"two-workers", no_argument, &two, 1},
         {"floors", no_argument, &floors, 1},
-        {"any-pages", no_argument, &any_pages, 1},
+        {"small-pages", no_argument, &small_pages, 1},
         {"trace", no_argument, &trace, 1},
         {"json", no_argument, &json, 1},
         {"help", no_argument, NULL, 'h'},
@@ -195,7 +195,7 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
     choice->two_workers = two;
     choice->is_traced = trace;
     choice->options.floors = floors && !two;
-    choice->options.any_pages = any_pages;
+    choice->options.small_pages = small_pages;
     choice->options.json = json;
     if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace))
         return -EINVAL;

@@ -14,7 +14,7 @@ bool bench_hash_built(void);
 size_t bench_hash_bytes(uint32_t entries);
 
 /* Empty, with room for `entries`. NULL: no DPDK, or no memory for it. */
-struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages);
+struct bench_hash *bench_hash_make(uint32_t entries, bool small_pages);
 void bench_hash_free(struct bench_hash *hash);
 
 /* Position of the new key, or a negative errno. */

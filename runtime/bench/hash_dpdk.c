@@ -17,11 +17,11 @@ struct bench_hash {
  * as they are needed; without them EAL wants to know how much there will be, and takes none of it
  * before it is used.
  */
-static bool eal_ready(bool any_pages)
+static bool eal_ready(bool small_pages)
 {
     static int state;
     char *arguments[] = {"bench",
-                         any_pages ? "--no-shconf" : "--in-memory",
+                         small_pages ? "--no-shconf" : "--in-memory",
                          "--no-pci",
                          "--no-telemetry",
                          "--iova-mode=va",
@@ -32,7 +32,7 @@ static bool eal_ready(bool any_pages)
                          "-m",
                          "2048",
                          NULL};
-    int n_arguments = any_pages ? 11 : 8;
+    int n_arguments = small_pages ? 11 : 8;
     cpu_set_t cpus;
 
     if (state != 0)
@@ -55,7 +55,7 @@ size_t bench_hash_bytes(uint32_t entries)
     return (32UL << 20) + (entries + entries / 8UL) * (sizeof(struct tvs_key) + 8 + 8 + 16);
 }
 
-struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages)
+struct bench_hash *bench_hash_make(uint32_t entries, bool small_pages)
 {
     const struct rte_hash_parameters parameters = {
         .name = "bench",
@@ -66,7 +66,7 @@ struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages)
     };
     struct bench_hash *hash;
 
-    if (!eal_ready(any_pages))
+    if (!eal_ready(small_pages))
         return NULL;
     hash = malloc(sizeof(*hash));
     if (hash == NULL)

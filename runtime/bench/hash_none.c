@@ -14,10 +14,10 @@ size_t bench_hash_bytes(uint32_t entries)
     return 0;
 }
 
-struct bench_hash *bench_hash_make(uint32_t entries, bool any_pages)
+struct bench_hash *bench_hash_make(uint32_t entries, bool small_pages)
 {
     (void)entries;
-    (void)any_pages;
+    (void)small_pages;
     return NULL;
 }
 

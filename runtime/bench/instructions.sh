@@ -38,7 +38,7 @@ udp refused refused 8192 1024'
 collected() { # class direction sessions packets repeats
     local count
     count=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=bench_counted_burst \
-        "$build/bench/tvs-bench" --class "$1" --direction "$2" --sessions "$3" --capacity $capacity \
+        "$build/bench/tvs-bench" --small-pages --class "$1" --direction "$2" --sessions "$3" --capacity $capacity \
         --packets "$4" --repeats "$5" "$build/bench/bench-site.so" 2>&1 | sed -n 's/.*Collected : //p')
     [ "${count:-0}" -gt 0 ] || {
         echo "bench-check: nothing was counted for $1 $2" >&2

@@ -157,7 +157,8 @@ double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n
     static const loop_fn loop_of[BENCH_N_SUBJECTS] = {site_loop, generic_loop, touch_loop,
                                                       hash_loop};
     loop_fn loop = run->trace_mark != NULL ? traced_loop : loop_of[subject];
-    uint32_t stretch = n / 2 < BENCH_STRETCH ? (n + 1) / 2 : BENCH_STRETCH;
+    uint32_t longest = run->is_of_pair ? BENCH_PAIR_STRETCH : BENCH_STRETCH;
+    uint32_t stretch = n / 2 < longest ? (n + 1) / 2 : longest;
     uint32_t at = n / 2 / stretch * stretch;
     uint32_t first = at, count = 0;
     bool is_counted = run->counters != NULL && subject == BENCH_SITE;

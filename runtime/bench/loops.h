@@ -5,7 +5,10 @@
 
 #include "bench/run.h"
 
-enum { BENCH_STRETCH = 1024 /* packets between two looks at the clock */ };
+enum {
+    BENCH_STRETCH = 1024,     /* packets between two looks at the clock */
+    BENCH_PAIR_STRETCH = 128, /* with another worker: of a longer one less would be in common */
+};
 
 /* A frame of the pool. */
 uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet);

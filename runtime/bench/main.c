@@ -150,7 +150,7 @@ static const char *check(const struct bench_choice *choice, const struct bench_r
         return text;
     }
     bytes = bench_run_bytes(run, most) * (choice->two_workers ? 2 : 1);
-    if (choice->options.any_pages || bench_pages_missing(bytes, &needed, &total) == 0)
+    if (choice->options.small_pages || bench_pages_missing(bytes, &needed, &total) == 0)
         return NULL;
     snprintf(text, sizeof(text),
              "%zu free huge pages of 2 MB are needed, %zu are missing: sysctl -w "

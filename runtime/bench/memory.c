@@ -11,17 +11,17 @@ size_t bench_memory_bytes(size_t bytes)
     return (bytes + HUGE_BYTES - 1) & ~((size_t)HUGE_BYTES - 1);
 }
 
-void *bench_memory(size_t bytes, bool any_pages, const char **kind)
+void *bench_memory(size_t bytes, bool small_pages, const char **kind)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    void *memory = mmap(NULL, bench_memory_bytes(bytes), PROT_READ | PROT_WRITE,
-                        flags | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    void *memory;
 
     *kind = "2 MB";
-    if (memory != MAP_FAILED)
-        return memory;
-    if (!any_pages)
-        return NULL;
+    if (!small_pages) {
+        memory = mmap(NULL, bench_memory_bytes(bytes), PROT_READ | PROT_WRITE,
+                      flags | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+        return memory != MAP_FAILED ? memory : NULL;
+    }
     *kind = "small or transparent";
     memory = mmap(NULL, bench_memory_bytes(bytes), PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED)

@@ -118,6 +118,7 @@ static const char *member_open(struct member *member)
 
     if (bench_pin(pair->choice->cpus.at[member->index]) != 0)
         return "a worker could not be put on its processor";
+    run->is_of_pair = true;
     member->options = pair->choice->options;
     run->options = &member->options;
     return bench_run_open(run, pair->sessions);

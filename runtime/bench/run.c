@@ -75,7 +75,7 @@ static int worker_make(struct bench_run *run)
 
     config_make(run, run->capacity, &config, lips);
     run->worker_bytes = tvs_worker_bytes(&config);
-    memory = bench_memory(run->worker_bytes, run->options->any_pages, &run->pages);
+    memory = bench_memory(run->worker_bytes, run->options->small_pages, &run->pages);
     if (memory == NULL)
         return -1;
     run->worker = tvs_worker_init(memory, &config);
@@ -100,10 +100,10 @@ const char *bench_run_open(struct bench_run *run, uint32_t sessions)
     traffic->capacity = sessions + n_packets;
     traffic->flows = calloc(traffic->capacity, sizeof(*traffic->flows));
     run->pool_bytes = pool_bytes(run);
-    run->pool = bench_memory(run->pool_bytes, options->any_pages, &run->pages);
+    run->pool = bench_memory(run->pool_bytes, options->small_pages, &run->pages);
     run->sent = calloc(n_packets, sizeof(*run->sent));
-    run->clock = calloc(n_packets / BENCH_STRETCH + 4, sizeof(*run->clock));
-    run->spent = calloc(n_packets / BENCH_STRETCH + 4, sizeof(*run->spent));
+    run->clock = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->clock));
+    run->spent = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->spent));
     if (traffic->flows == NULL || run->pool == NULL || run->sent == NULL || run->clock == NULL ||
         run->spent == NULL)
         return "not enough memory";
@@ -145,11 +145,12 @@ const char *bench_hash_fill(struct bench_run *run, bool is_of_replies)
         return NULL;
     hash_drop(run);
     run->hash_is_of_replies = is_of_replies;
-    run->hash = bench_hash_make(sessions, run->options->any_pages);
+    run->hash = bench_hash_make(sessions, run->options->small_pages);
     if (run->hash == NULL)
         return bench_hash_built() ? "rte_hash got no memory" : NULL;
     run->entries_bytes = entries_bytes(sessions);
-    run->entries = bench_memory(run->entries_bytes, run->options->any_pages, &(const char *){NULL});
+    run->entries =
+        bench_memory(run->entries_bytes, run->options->small_pages, &(const char *){NULL});
     if (run->entries == NULL)
         return "not enough memory for what rte_hash leads to";
     for (uint32_t i = 0; i < sessions; i++) {

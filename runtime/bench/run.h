@@ -36,6 +36,7 @@ struct bench_run {
     size_t entries_bytes;
     uint64_t n_found; /* packets whose key rte_hash had */
 
+    bool is_of_pair;
     struct bench_gate *gate;         /* NULL: no other worker is measured at the same time */
     struct bench_counters *counters; /* NULL: nothing is counted */
     volatile uint32_t *trace_mark;   /* NULL: not traced; else written before and after a burst */

@@ -73,10 +73,10 @@ TVS_INLINE uint64_t tvs_csum_sum(const void *data, size_t bytes)
 }
 
 /*
- * Whether the IPv4 header without options at `ip` sums to 0xffff, which is whether 65535 divides the
- * sum of its words of any size. Three additions with carry, which compilers do not make of C, then
- * one multiplication: the factor is (2^64 - 1) / 65535 and minus the inverse of 65535 at the same
- * time, and no header with a version sums to 0.
+ * Whether the IPv4 header without options at `ip` sums to 0xffff, which is whether 65535 divides
+ * the sum of its words of any size. Three additions with carry, which compilers do not make of C,
+ * then one multiplication: the factor is (2^64 - 1) / 65535 and minus the inverse of 65535 at the
+ * same time, and no header with a version sums to 0.
  */
 TVS_INLINE bool tvs_csum_ip4_is_good(const struct tvs_ip4 *ip)
 {

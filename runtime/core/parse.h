@@ -7,6 +7,8 @@
 #ifndef TVS_CORE_PARSE_H
 #define TVS_CORE_PARSE_H
 
+#include <immintrin.h>
+
 #include "core/csum.h"
 #include "core/hash.h"
 #include "core/verdict.h"
@@ -74,8 +76,8 @@ TVS_INLINE bool tvs_parse_ethernet(struct tvs_worker *worker, struct tvs_frame *
         tvs_to_kernel(worker, frame);
         return false;
     }
-    station = tvs_load64(frame->data) ^ worker->port_mac[frame->port_in];
-    if (TVS_UNLIKELY(station & worker->port_mac_mask)) {
+    station = tvs_load64(frame->data) ^ tvs_load64(worker->start[frame->port_in].byte);
+    if (TVS_UNLIKELY(station & tvs_load64(worker->start_mask.byte))) {
         tvs_drop(worker, frame, TVS_DROP_not_our_mac);
         return false;
     }
@@ -215,6 +217,26 @@ static TVS_NOINLINE uint8_t tvs_parse_closely(const struct tvs_site *site,
     return TVS_PK_REPLY;
 }
 
+/* Whether the first 32 bytes at `data` are those of `start` in every bit of `mask`. */
+TVS_INLINE bool tvs_starts_with(const uint8_t *data, const struct tvs_start *start,
+                                const struct tvs_start *mask)
+{
+#ifdef __AVX2__
+    __m256i differs = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)data),
+                                       _mm256_load_si256((const __m256i *)start));
+
+    return _mm256_testz_si256(differs, _mm256_load_si256((const __m256i *)mask));
+#else
+    const __m128i *d = (const __m128i *)data, *s = (const __m128i *)start;
+    const __m128i *m = (const __m128i *)mask;
+
+    return _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128(d), _mm_load_si128(s)),
+                           _mm_load_si128(m)) &&
+           _mm_testz_si128(_mm_xor_si128(_mm_loadu_si128(d + 1), _mm_load_si128(s + 1)),
+                           _mm_load_si128(m + 1));
+#endif
+}
+
 /*
  * What nearly every frame is: for our station, IPv4 without options, whole, unfragmented, TCP or
  * UDP. Few comparisons, each of several fields, and no reason why not: false, look at it closely.
@@ -225,18 +247,13 @@ TVS_INLINE bool tvs_parse_is_plain(const struct tvs_worker *worker, const struct
     const struct tvs_ip4 *ip = tvs_frame_ip4(frame);
     const uint8_t *l4 = data + TVS_PLAIN_L4;
     unsigned l4_bytes, header_bytes;
-    uint64_t station, start;
 
     if (frame->len < TVS_PLAIN_L4 + TVS_TCP_BYTES || frame->flags & TVS_FRAME_NOT_CONTIGUOUS)
         return false;
-    station = tvs_load64(data);
-    start = be64toh(tvs_load64(data + 12)); /* the type, then the first six bytes of IPv4 */
-    if (((station ^ worker->port_mac[frame->port_in]) & worker->port_mac_mask) |
-        (start >> 40 ^ ((uint64_t)TVS_ETHERTYPE_IP4 << 8 | 0x45)) |
-        (ip->fragment_be & htobe16(TVS_IP4_FRAGMENT_BITS)))
+    if (!tvs_starts_with(data, &worker->start[frame->port_in], &worker->start_mask))
         return false;
     /* fewer bytes than a header wrap around and are more than there are */
-    l4_bytes = (unsigned)(uint16_t)(start >> 16) - TVS_IP4_BYTES;
+    l4_bytes = (unsigned)be16toh(ip->total_len_be) - TVS_IP4_BYTES;
     if (l4_bytes > (unsigned)frame->len - TVS_PLAIN_L4)
         return false;
     if (!(frame->flags & TVS_FRAME_IP_CSUM_GOOD) && !tvs_csum_ip4_is_good(ip))

@@ -91,6 +91,28 @@ static void fill_toeplitz(uint32_t (*table)[256], const uint8_t *key)
         }
 }
 
+/* IPv4 without options, unfragmented, to any station: no group address, which has the first bit. */
+static void fill_starts(struct tvs_worker *worker)
+{
+    static const struct tvs_start any = {.byte = {[12] = 0x08, [13] = 0x00, [14] = 0x45}};
+    static const struct tvs_start mask = {
+        .byte = {[0] = 0x01, [12] = 0xff, [13] = 0xff, [14] = 0xff, [20] = 0x3f, [21] = 0xff}};
+
+    for (unsigned port = 0; port < TVS_MAX_PORTS; port++)
+        worker->start[port] = any;
+    worker->start_mask = mask;
+}
+
+void tvs_worker_station_set(struct tvs_worker *worker, unsigned port, const uint8_t mac[6])
+{
+    memcpy(worker->start[port].byte, mac, 6);
+}
+
+void tvs_worker_stations_check(struct tvs_worker *worker)
+{
+    memset(worker->start_mask.byte, 0xff, 6);
+}
+
 struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config)
 {
     uint8_t *base = memory;
@@ -100,7 +122,7 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
     if (lay_out(config, &layout) != 0 || (uintptr_t)memory % TVS_CACHE_LINE != 0)
         return NULL;
     worker->fib_epoch = 1;
-    worker->port_mac_mask = 1; /* of any station: no group address, which has that bit */
+    fill_starts(worker);
     worker->index = config->index;
     worker->buckets = (struct tvs_bucket *)(base + layout.buckets);
     worker->records = (struct tvs_record *)(base + layout.records);

@@ -142,8 +142,8 @@ static int start_one(struct tvs_host *host, uint16_t index, const uint64_t hash_
     if (worker->core == NULL)
         return -EINVAL;
     for (uint16_t i = 0; i < host->n_ports; i++)
-        memcpy(&worker->core->port_mac[i], host->ports[i].mac, sizeof host->ports[i].mac);
-    memset(&worker->core->port_mac_mask, 0xff, sizeof host->ports[0].mac);
+        tvs_worker_station_set(worker->core, i, host->ports[i].mac);
+    tvs_worker_stations_check(worker->core);
     return make_rings(worker);
 }
 

@@ -91,6 +91,21 @@ static void packets_compare(const struct tvs_packet *plain, const struct tvs_pac
         assert_int_equal(plain->l4, close->l4);
 }
 
+/* Every frame is for us, or only those to our station, which this one's mostly is. */
+static void station_random(struct tvs_worker *worker, const struct packet *packet, uint64_t *chance)
+{
+    uint8_t mac[6] = {0};
+
+    if (random_below(chance, 8))
+        memcpy(mac, packet->data, sizeof(mac));
+    mac[0] &= 0xfe; /* as every station's */
+    tvs_worker_station_set(worker, 0, mac);
+    memset(worker->start_mask.byte, 0, sizeof(mac));
+    worker->start_mask.byte[0] = 1;
+    if (random_below(chance, 2))
+        tvs_worker_stations_check(worker);
+}
+
 static void test_parsers_agree(void **state)
 {
     struct tvs_worker *worker = parser_make();
@@ -109,10 +124,7 @@ static void test_parsers_agree(void **state)
         memcpy(data, packet.data, packet.len);
         if (random_below(&chance, 8) == 0)
             frame.flags = (uint8_t)random_below(&chance, 8);
-        worker->port_mac_mask = random_below(&chance, 2) ? 1 : (UINT64_C(1) << 48) - 1;
-        worker->port_mac[0] =
-            random_below(&chance, 8) ? tvs_load64(packet.data) & 0xffffffffffff : 0;
-        worker->port_mac[0] &= ~UINT64_C(1); /* as every station's */
+        station_random(worker, &packet, &chance);
         again = frame;
         if (!tvs_parse_is_plain(worker, &frame)) {
             n_close++;

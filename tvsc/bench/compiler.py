@@ -28,6 +28,7 @@ from tvsc.bench.errors import BenchError
 from tvsc.bench.result import Result, Row
 from tvsc.bench.sites import write_site
 from tvsc.build.progress import Progress
+from tvsc.build.toolchain import base_hash, find_compiler, program_hash
 from tvsc.lower import load_site
 from tvsc.pipeline import SiteError
 
@@ -294,7 +295,7 @@ def _median(runs: Sequence[Sequence[Step]]) -> tuple[Step, ...]:
     return tuple(middle(same) for same in zip(*runs, strict=True))
 
 
-def _growth(runs: Sequence[SiteRun]) -> Iterator[Growth]:
+def growth_of(runs: Sequence[SiteRun]) -> Iterator[Growth]:
     """Between neighbouring sizes of the generated sites."""
     sized = sorted((run for run in runs if run.size is not None), key=lambda run: run.size or 0)
     for small, large in pairwise(sized):
@@ -333,11 +334,17 @@ def _host_build(work: Path, cache: Path) -> Step:
     )
 
 
+def _program() -> tuple[str, str]:
+    """Names this program, its templates and its runtime."""
+    return program_hash(), base_hash(find_compiler())
+
+
 def measure(wish: Wish, progress: Progress) -> CompilerResult:
     """Runs everything in a directory of its own, which is removed. BenchError when a run fails."""
     if wish.site is None and not wish.sizes:
         raise BenchError("nothing to measure", help="give a site, or sizes")
     load_before, pages = machine.load_1min(), machine.huge_pages()
+    program = _program()
     with _work() as work:
         host_cache = work / "host-cache"
         host_build = None
@@ -362,11 +369,16 @@ def measure(wish: Wish, progress: Progress) -> CompilerResult:
             runs.append(
                 SiteRun(name=place.name, size=size, output=_output(place), steps=_median(taken))
             )
+    if _program() != program:
+        raise BenchError(
+            "tvsc itself was edited while it was measured",
+            help="measure again; what is installed from a wheel nobody edits",
+        )
     return CompilerResult(
         command=wish.command,
         machine=machine.describe(None, load_before, pages),
         repeats=wish.repeats,
         host_build=host_build,
         runs=tuple(runs),
-        growth=tuple(_growth(runs)),
+        growth=tuple(growth_of(runs)),
     )

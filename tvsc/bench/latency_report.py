@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tvsc.bench.latency import BurstLimit, Latency, Load, Percentiles, Run
+from tvsc.bench.plot import Axis, Line, line_plot
 from tvsc.bench.report import Figure, Section, Table
 
 MODEL = Latency
@@ -55,6 +56,31 @@ def load_rows(limit: BurstLimit) -> list[tuple[str, ...]]:
         rows.append((of, "without stalls", *_cells(quiet.own), "", ""))
         rows.append((of, "machine alone", *_cells(floor.latency), floor_turns, ""))
     return rows
+
+
+def load_figure(run: Run, limit: BurstLimit) -> Figure | None:
+    """Percentiles of one burst limit as lines; None when no round was quiet."""
+    lines = []
+    for load in limit.loads:
+        of = f"{load.load_percent} %"
+        lines += _line(f"{of}, all packets", load.quiet.latency)
+        lines += _line(f"{of}, without stalls", load.quiet.own)
+        if load.load_percent == 50:
+            lines += _line(f"{of}, machine alone", load.floor_quiet.latency, dashed=True)
+    if not lines:
+        return None
+    caption = f"{run.sessions:,} sessions, at most {limit.burst} packets a turn"
+    axes = (Axis("one packet in so many waits longer"), Axis("ns"))
+    return Figure(caption, line_plot(caption, lines, *axes))
+
+
+def _line(name: str, percentiles: Percentiles, *, dashed: bool = False) -> list[Line]:
+    if percentiles.count == 0:
+        return []
+    values = (percentiles.p50_ns, percentiles.p99_ns, percentiles.p999_ns)
+    # what took no whole TSC cycle is drawn at one
+    points = tuple((x, max(y, 0.5)) for x, y in zip((2.0, 100.0, 1000.0), values, strict=True))
+    return [Line(name, points, dashed)]
 
 
 LOAD_COLUMNS = ("load", "", "=p50", "=p99", "=p99.9", "=longest", "=stalls/s", "=quiet rounds")
@@ -138,7 +164,9 @@ def section(results: Sequence[Latency]) -> Section:
     parts: list[Table | Figure] = []
     for result in results:
         for run in result.runs:
-            parts += [load_table(run, limit) for limit in run.results]
+            for limit in run.results:
+                figure = load_figure(run, limit)
+                parts += [load_table(run, limit), *([figure] if figure else [])]
             parts += [housekeeping_table(run), event_table(run)]
     missing = tuple(dict.fromkeys(text for result in results for text in result.not_measured))
     return Section(

@@ -11,6 +11,9 @@ from tvsc.bench.result import HugePages, Machine
 
 _CPU = Path("/sys/devices/system/cpu")
 _HUGE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+_CLOCKS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
+"""Clocks that a hypervisor offers its guests."""
+
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -61,7 +64,9 @@ def _hypervisor(info: str) -> str:
     if not re.search(r"^flags\s*:.*\bhypervisor\b", info, re.MULTILINE):
         return "none"
     names = (Path("/sys/hypervisor/type"), Path("/sys/class/dmi/id/sys_vendor"))
-    return next((text for text in map(_read, names) if text), "of an unknown kind")
+    clocks = _read(Path("/sys/devices/system/clocksource/clocksource0/available_clocksource"))
+    clock = next((kind for word, kind in _CLOCKS.items() if word in clocks), "")
+    return next((text for text in (clock, *map(_read, names)) if text), "of an unknown kind")
 
 
 def describe(tsc_mhz: float | None, load_before: float, before: HugePages) -> Machine:

@@ -25,6 +25,7 @@ _ROUND_ROBIN_EVERY = 5
 _VIPS = IPv4Address("198.18.0.0")
 _SERVERS = IPv4Address("10.0.0.0")
 _SERVER_BLOCK = 64
+_POOLS_PER_LIST = 2
 _WEIGHTS = (100, 100, 50, 100, 80)
 
 _SITE = """\
@@ -105,35 +106,46 @@ def _is_round_robin(index: int) -> bool:
     return index % _ROUND_ROBIN_EVERY == _ROUND_ROBIN_EVERY - 1
 
 
-def _rows(index: int, servers: int) -> list[tuple[str, int, int]]:
-    """(address, port, weight) of a pool's servers."""
+def _rows(index: int, servers: int, plain: bool) -> list[tuple[str, int, int]]:
+    """(address, port, weight) of a pool's servers; `plain` are all of one weight."""
     first = _SERVERS + index * _SERVER_BLOCK
-    weights = (1,) if _is_round_robin(index) else _WEIGHTS
+    weights = (1,) if plain else _WEIGHTS
     return [
         (str(first + number + 1), 8080, weights[number % len(weights)]) for number in range(servers)
     ]
 
 
+def _write_list(directory: Path, index: int, servers: int) -> str:
+    """The name of a pool's list of servers, written now. Two pools have one list: a site may have
+    10,000 files.
+    """
+    first = index - index % _POOLS_PER_LIST
+    plain = any(_is_round_robin(first + number) for number in range(_POOLS_PER_LIST))
+    rows = _rows(first, servers, plain)
+    name = f"p{first:05}.csv"
+    text = "".join(f"{address},{port},{weight}\n" for address, port, weight in rows)
+    (directory / name).write_text(text, encoding="utf-8")
+    return name
+
+
 def _write_pool(directory: Path, index: int, servers: int, form: Form) -> list[str]:
     """The lines of a pool; in the form `csv` its servers go to a file of their own."""
-    name = f"p{index:05}"
-    lines = [f"pool {name} {{"]
+    lines = [f"pool p{index:05} {{"]
     round_robin, own_check = _is_round_robin(index), index % _CHECK_EVERY == _CHECK_EVERY - 1
     if round_robin:
         lines.append("    schedule rr")
     if own_check:
         lines.append(f'    check http {{ path "/healthz/{index}"  every 5s }}')
     column = len("schedule") if round_robin and not own_check else 0  # as `tvsc fmt` aligns
-    rows = _rows(index, servers)
-    if form == "tvs":
+    if form == "csv":
+        name = _write_list(directory, index, servers)
+        lines.append(f'    {"servers":{column}} from "{name}"')
+    else:
         server = f"{'server':{column}}"
         lines += [
-            f"    {server} {address}:{port} weight {weight}" for address, port, weight in rows
+            f"    {server} {address}:{port} weight {weight}"
+            for address, port, weight in _rows(index, servers, round_robin)
         ]
-    else:
-        text = "".join(f"{address},{port},{weight}\n" for address, port, weight in rows)
-        (directory / f"{name}.csv").write_text(text, encoding="utf-8")
-        lines.append(f'    {"servers":{column}} from "{name}.csv"')
     return [*lines, "}"]
 
 
@@ -149,7 +161,8 @@ def write_site(
     """Writes a site of `services` services below `directory` and returns its main file.
 
     `form` says where the servers are: `tvs` as statements (about 13 lines a service), `csv` in one
-    list per pool. Files that a larger site left there are removed. ValueError beyond the limits.
+    list per two pools. Files that a larger site left there are removed. ValueError beyond the
+    limits.
     """
     if not 1 <= services <= MAX_SERVICES or not 1 <= servers_per_pool <= MAX_SERVERS_PER_POOL:
         raise ValueError(

@@ -94,7 +94,7 @@ def count(
     def read(trace: Iterator[bytes]) -> None:
         counts.update(count_bursts(trace, said[0]))
 
-    arguments = f"--trace --json --any-pages --repeats 1 --packets {PACKETS} --burst {BURST}"
+    arguments = f"--trace --json --small-pages --repeats 1 --packets {PACKETS} --burst {BURST}"
     argv: list[str | Path] = [program, *arguments.split()]
     argv += ["--sessions", str(SESSIONS), "--class", class_id]
     argv += ["--direction", ",".join(directions), generation]

@@ -16,7 +16,7 @@ from tvsc.build.output import NodeState, State, Value, look_of
 from tvsc.build.toolchain import library_versions
 from tvsc.bundle import bundle_name, manifest_text, write_bundle
 from tvsc.bundle.manifest import sha256
-from tvsc.codegen import ETC_FILES
+from tvsc.codegen import ETC_FILES, PLAN_JSON
 from tvsc.plan import NodePlan
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def _stage_nodes(run: Run) -> None:
                 _put(shared, text.encode())
             else:
                 (directory / name).hardlink_to(shared)
+        _put(directory / PLAN_JSON, run.plan.writer.text(node).encode())
         shutil.copyfile(run.objects[node.node], directory / GENERATION_SO)
 
 
@@ -62,7 +63,7 @@ def _stage_bundle(
     run: Run, node: NodePlan, inputs: dict[str, str], versions: dict[str, str]
 ) -> None:
     directory = run.output.stage / "nodes" / node.node
-    names = [*ETC_FILES, "plan.json", GENERATION_SO]
+    names = [*ETC_FILES, PLAN_JSON, GENERATION_SO]
     files = {name: ((directory / name).read_bytes(), _mode(name)) for name in names}
     for program in _IN_BUNDLE:
         if program in run.programs:

@@ -39,7 +39,7 @@ def write_bundle(
             info.uname = info.gname = "root"
             archive.addfile(info, io.BytesIO(data))
     packed = zstandard.ZstdCompressor(level=_LEVEL, threads=0, write_checksum=True).compress(
-        buffer.getvalue()
+        buffer.getbuffer()
     )
     path.write_bytes(packed)
     return len(packed)

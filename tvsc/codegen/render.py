@@ -18,7 +18,7 @@ from tvsc.codegen.c_path import path_context
 from tvsc.codegen.c_site import site_context
 from tvsc.codegen.c_text import table
 from tvsc.codegen.etc_context import SECRETS_DIR, etc_context
-from tvsc.plan import NodePlan, PlanWriter, SitePlan, abi
+from tvsc.plan import NodePlan, SitePlan, abi, plan_json
 from tvsc.resources import templates_dir
 
 C_HEADER = "parts.h"
@@ -31,6 +31,7 @@ C_FILES = (C_HEADER, *SHARED_SOURCES, OWN_SOURCE)
 """Written in this order; the .c files are compiled."""
 
 BIRD_CONF = "bird.conf"
+PLAN_JSON = "plan.json"
 
 ETC_FILES = (
     BIRD_CONF,
@@ -125,8 +126,7 @@ def _same_site(one: NodePlan, other: NodePlan) -> bool:
 class Renderer:
     """Renders plans, and remembers what plans after the first share with it."""
 
-    def __init__(self, writer: PlanWriter | None = None) -> None:
-        self._writer = writer or PlanWriter()
+    def __init__(self) -> None:
         self._site: tuple[NodePlan, dict[str, str]] | None = None
 
     def c(self, plan: NodePlan) -> dict[str, str]:
@@ -140,8 +140,8 @@ class Renderer:
         }
 
     def node(self, plan: NodePlan) -> dict[str, str]:
-        """Every text of a node, in order."""
-        return {**self.c(plan), **render_etc(plan), "plan.json": self._writer.text(plan)}
+        """Every text of a node but its plan, in order."""
+        return {**self.c(plan), **render_etc(plan)}
 
 
 def render_c(plan: NodePlan) -> dict[str, str]:
@@ -162,10 +162,12 @@ def render_etc(plan: NodePlan) -> dict[str, str]:
 
 def render_node(plan: NodePlan) -> dict[str, str]:
     """Every text of a node, in order."""
-    return Renderer().node(plan)
+    return {**Renderer().node(plan), PLAN_JSON: plan_json(plan)}
 
 
 def render_site(plan: SitePlan) -> dict[str, dict[str, str]]:
-    """Every text of every node, by the node's name."""
-    renderer = Renderer(plan.writer)
+    """Every text of every node by the node's name, but for the plans: those of large sites are many
+    times as long as all else, and are not kept together.
+    """
+    renderer = Renderer()
     return {node.node: renderer.node(node) for node in plan.nodes}

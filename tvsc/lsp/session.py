@@ -71,6 +71,7 @@ class Session:
         self.sites: dict[str, SiteState] = {}
         self._published: dict[str, list[types.Diagnostic]] = {}
         self._seeking: set[str] = set()
+        self._missed: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._analyses = ThreadPoolExecutor(1, "analysis")
         self._errands = ThreadPoolExecutor(1, "errand")
@@ -96,22 +97,22 @@ class Session:
     def closed(self, key: str) -> None:
         """A document is closed: its file counts again, and sites without an open one go."""
         self.buffers.pop(key, None)
+        self._drop_unused()
         self.changed_on_disk([key])
-        for site in list(self.sites.values()):
-            if not any(site.has(open_key) for open_key in self.buffers):
-                self._drop(site)
 
     def changed_on_disk(self, keys: Iterable[str]) -> None:
         """Files have other texts: the sites that have them are analysed again."""
         changed = list(keys)
+        self._missed.clear()
         for site in self.sites.values():
-            if any(site.has(key) for key in changed):
+            if site.latest is None or any(site.has(key) for key in changed):
                 self._want(site)
 
     def files_changed(self) -> None:
         """Files came or went: patterns may match others, and a file may have another site."""
         for site in self.sites.values():
             self._want(site)
+        self._missed.clear()
         for key in self.buffers:
             self._seek(key)
 
@@ -142,10 +143,13 @@ class Session:
         if buffer is None:
             return
         others = [site for site in self.sites_with(key) if site.key != key and site.whole]
+        # What a quick look takes for its site may not have it after all.
+        roots = [root for root in roots if (root, key) not in self._missed]
         if not roots and not others and buffer.is_site_file:
             self._add(key, might_be_site(buffer.text))
         for root in roots:
             self._add(root, whole=True)
+            self._look_again(self.sites[root], key)
         own = self.sites.get(key)
         if own is not None and key not in roots and (roots or others):
             self._drop(own)
@@ -159,6 +163,12 @@ class Session:
         site = self.sites[key] = SiteState(self.root_path(key), key, whole)
         self._want(site)
 
+    def _look_again(self, site: SiteState, key: str) -> None:
+        """A site that seems to have a file, and has it not yet, is analysed again, once."""
+        if not site.has(key):
+            self._missed.add((site.key, key))
+            self._want(site)
+
     def root_path(self, key: str) -> Path:
         """The path of a file, as the client spells it where it has it open."""
         buffer = self.buffers.get(key)
@@ -171,6 +181,13 @@ class Session:
         site.hurry.set()
         self.sites.pop(site.key, None)
         self._publish(site.found)
+
+    def _drop_unused(self) -> None:
+        """Sites of which no file is open are not looked at any more."""
+        for site in list(self.sites.values()):
+            settled = site.done == site.wanted
+            if settled and not any(site.has(key) for key in self.buffers):
+                self._drop(site)
 
     def _drop_alone(self, key: str) -> None:
         site = self.sites.get(key)
@@ -211,6 +228,7 @@ class Session:
             site.done = wanted
         site.hurry.clear()
         site.settled.set()
+        self._drop_unused()
 
     async def _pause(self, site: SiteState) -> None:
         """Until typing pauses, or somebody waits for the result."""
@@ -227,7 +245,8 @@ class Session:
                 raise AbandonedError
 
         loop = asyncio.get_running_loop()
-        work = partial(check_site, site.root, self.texts(), tick, site.whole)
+        texts = self.texts()
+        work = partial(check_site, site.root, texts, tick, site.whole)
         checked = await loop.run_in_executor(self._analyses, work)
         tick()
         translator = Translator(checked, self.uri, self.wishes)
@@ -238,6 +257,10 @@ class Session:
         site.latest = await loop.run_in_executor(self._analyses, indexed)
         if checked.parsed:
             site.good = site.latest
+        now = self.texts()
+        if any(texts.get(key) != now.get(key) for key in site.latest.numbers):
+            # A file that it was not known to have changed meanwhile.
+            self._want(site)
         self._reconcile(site)
 
     def _publish(self, files: Iterable[str]) -> None:

@@ -300,7 +300,7 @@ class SitePlan:
 
     site: str
     nodes: tuple[NodePlan, ...]
-    writer: PlanWriter | None = field(default=None, compare=False, repr=False)
+    writer: PlanWriter = field(compare=False, repr=False)
 
     def node(self, name: str) -> NodePlan:
         """The plan of a node; KeyError when the site has none of this name."""

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plain forwarder's whole knowledge: one client, and a fixed mapping from ports to servers. Each
- * packet is rewritten from constants; nothing is looked up or remembered.
+ * The plain forwarder's whole knowledge: one client, and a fixed mapping from ports to servers.
+ * Each packet is rewritten from constants; nothing is looked up or remembered.
  */
 #ifndef TVS_BENCH_FORWARD_H
 #define TVS_BENCH_FORWARD_H

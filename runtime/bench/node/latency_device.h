@@ -90,7 +90,7 @@ struct bench_device {
     uint64_t switches;        /* of the thread's context, at the round's start */
     const void *generation;   /* seen last */
     uint32_t flip_turns_left; /* turns still to note after a flip */
-    uint32_t n_samples, n_flips;
+    uint32_t n_samples, n_flips, round_flips;
     uint32_t turn_samples;   /* n_samples when the turn began */
     uint32_t late;           /* SAMPLE_LATE while a long turn's queue is worked off */
     bool queue_empty;        /* the last look took all there was */

@@ -41,6 +41,7 @@ static void round_begin(struct bench_device *device)
     device->late = 0;
     device->queue_empty = true;
     device->n_flips = 0;
+    device->round_flips = 0;
     device->flip_turns_left = 0;
     device->round_received = 0;
     device->generation = atomic_load_explicit(&device->worker->running, memory_order_relaxed);
@@ -88,6 +89,7 @@ static void round_fold(struct bench_device *device, uint64_t now)
         return;
     }
     fold(device, quiet ? &phase->quiet : &phase->disturbed, now);
+    phase->flips += device->round_flips;
     device->rounds_left--;
     if (quiet && phase->rates != NULL)
         phase->rates[phase->n_rates++] =
@@ -218,7 +220,7 @@ TVS_INLINE void flip_note(struct bench_device *device, uint64_t turn)
 
     if (TVS_UNLIKELY(generation != device->generation)) {
         device->generation = generation;
-        device->running->flips++;
+        device->round_flips++;
         device->flip_turns_left = FLIP_TURNS;
     }
     if (TVS_UNLIKELY(device->flip_turns_left > 0)) {

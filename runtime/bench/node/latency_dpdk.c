@@ -13,37 +13,15 @@
 
 #include <rte_cycles.h>
 
-#include "bench/node/latency_node.h"
+#include "bench/node/latency_print.h"
 #include "bench/node/latency_steps.h"
 
-enum { N_LOADS = 3, N_BURSTS = 2, LOOK_MS = 1, EVENT_MS = 5, MAX_ROUNDS = 100000 };
+enum { LOOK_MS = 1, EVENT_MS = 5, MAX_ROUNDS = 100000 };
 
-static const uint32_t load_percent[N_LOADS] = {10, 50, 90};
-static const uint32_t burst_limit[N_BURSTS] = {32, 1};
-
-struct result {
-    uint32_t burst;
-    double packets_per_cycle; /* capacity, measured last */
-    uint32_t capacity_rounds; /* quiet ones it is the median of */
-    struct bench_phase capacity;
-    struct bench_phase load[N_LOADS];
-    double load_packets_per_cycle[N_LOADS]; /* capacity, just before the load */
-};
+static const uint32_t burst_limit[BENCH_N_BURSTS] = {32, 1};
 
 /* While a phase runs: what the control thread does every EVENT_MS, and how often. */
 typedef const char *(*event_fn)(struct bench_node *node, uint32_t number);
-
-struct report {
-    const struct bench_latency_options *options;
-    struct result result[N_BURSTS];
-    struct bench_phase idle_flip, flip, change;
-    struct bench_phase floor; /* of flips: the same schedule for as long, nothing done */
-    uint32_t idle_flips, flips, changes;
-    uint64_t received, sent, starved;
-    struct bench_step step[BENCH_N_STEPS];
-    double hz;
-    char id[65];
-};
 
 static const char *event_flip(struct bench_node *node, uint32_t number)
 {
@@ -51,19 +29,23 @@ static const char *event_flip(struct bench_node *node, uint32_t number)
     return bench_node_flip(node);
 }
 
-/* Gives the phase to the worker and waits; makes `events` events meanwhile, if there is time. */
+/*
+ * Gives the phase to the worker and waits; makes `events` events meanwhile, and gives the phase
+ * again until all are made.
+ */
 static const char *phase_run(struct bench_node *node, struct bench_phase *phase, event_fn event,
                              uint32_t events, uint32_t *made)
 {
     const char *wrong = NULL;
 
-    atomic_store_explicit(&node->device.phase, phase, memory_order_release);
-    while (atomic_load_explicit(&node->device.phase, memory_order_acquire) != NULL) {
-        bench_node_turn(node, events > 0 ? EVENT_MS : LOOK_MS);
-        if (wrong != NULL || events == 0 || *made == events)
-            continue;
-        wrong = event(node, (*made)++);
-    }
+    do {
+        atomic_store_explicit(&node->device.phase, phase, memory_order_release);
+        while (atomic_load_explicit(&node->device.phase, memory_order_acquire) != NULL) {
+            bench_node_turn(node, events > 0 ? EVENT_MS : LOOK_MS);
+            if (wrong == NULL && events > 0 && *made < events)
+                wrong = event(node, (*made)++);
+        }
+    } while (wrong == NULL && events > 0 && *made < events);
     return wrong;
 }
 
@@ -74,7 +56,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static const char *capacity_measure(struct bench_node *node, struct result *result)
+static const char *capacity_measure(struct bench_node *node, struct bench_result *result)
 {
     struct bench_phase *phase = &result->capacity;
     const char *wrong;
@@ -97,17 +79,17 @@ static const char *capacity_measure(struct bench_node *node, struct result *resu
     return wrong;
 }
 
-static uint64_t mean_q8(const struct result *result, uint32_t percent)
+static uint64_t mean_q8(const struct bench_result *result, uint32_t percent)
 {
     return (uint64_t)(256.0 * 100.0 / (result->packets_per_cycle * percent) + 0.5);
 }
 
-static const char *loads_measure(struct bench_node *node, struct result *result)
+static const char *loads_measure(struct bench_node *node, struct bench_result *result)
 {
     const char *wrong = NULL;
 
     /* capacity anew for each: a machine that is shared has not always the same */
-    for (unsigned i = 0; i < N_LOADS && wrong == NULL; i++) {
+    for (unsigned i = 0; i < BENCH_N_LOADS && wrong == NULL; i++) {
         wrong = capacity_measure(node, result);
         if (wrong != NULL)
             break;
@@ -116,7 +98,7 @@ static const char *loads_measure(struct bench_node *node, struct result *result)
             .offer = BENCH_OFFER_SCHEDULED,
             .burst = result->burst,
             .rounds = node->options->rounds,
-            .mean_q8 = mean_q8(result, load_percent[i]),
+            .mean_q8 = mean_q8(result, bench_load_percent[i]),
             .floor = true,
         };
         wrong = phase_run(node, &result->load[i], NULL, 0, NULL);
@@ -132,10 +114,10 @@ static uint32_t rounds_for(const struct bench_node *node, uint32_t events, uint3
     return rounds < MAX_ROUNDS ? (uint32_t)rounds : MAX_ROUNDS;
 }
 
-static const char *events_measure(struct bench_node *node, struct report *report)
+static const char *events_measure(struct bench_node *node, struct bench_report *report)
 {
     const struct bench_latency_options *options = node->options;
-    const struct result *full = &report->result[0];
+    const struct bench_result *full = &report->result[0];
     const char *wrong = NULL;
 
     report->idle_flip = (struct bench_phase){
@@ -157,6 +139,7 @@ static const char *events_measure(struct bench_node *node, struct report *report
         if (wrong == NULL)
             wrong = phase_run(node, &report->flip, event_flip, options->flips, &report->flips);
     }
+    report->floor.rounds = report->flip.quiet.rounds + report->flip.disturbed.rounds;
     if (wrong == NULL && options->flips > 0)
         wrong = phase_run(node, &report->floor, NULL, 0, NULL);
     if (wrong == NULL && options->changes > 0)
@@ -174,13 +157,13 @@ static void core_take(int core)
     pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
-static const char *measure(struct bench_node *node, struct report *report)
+static const char *measure(struct bench_node *node, struct bench_report *report)
 {
     const char *wrong = bench_node_launch(node);
 
     report->hz = (double)rte_get_tsc_hz();
     snprintf(report->id, sizeof(report->id), "%s", node->host.bound->generation->id);
-    for (unsigned b = 0; b < N_BURSTS && wrong == NULL; b++) {
+    for (unsigned b = 0; b < BENCH_N_BURSTS && wrong == NULL; b++) {
         report->result[b].burst = burst_limit[b];
         wrong = loads_measure(node, &report->result[b]);
     }
@@ -195,115 +178,6 @@ static const char *measure(struct bench_node *node, struct report *report)
     core_take(node->options->worker_core);
     bench_steps_measure(node->host.workers[0].core, report->step);
     return NULL;
-}
-
-/* ---- what is printed ------------------------------------------------------------------------- */
-
-static double ns(const struct report *report, uint64_t cycles)
-{
-    return (double)cycles / report->hz * 1e9;
-}
-
-static void print_histogram(const struct report *report, const struct bench_histogram *histogram)
-{
-    printf("{\"count\": %lu, \"p50_ns\": %.1f, \"p99_ns\": %.1f, \"p999_ns\": %.1f, "
-           "\"max_ns\": %.1f}",
-           histogram->total, ns(report, bench_histogram_at(histogram, 0.5)),
-           ns(report, bench_histogram_at(histogram, 0.99)),
-           ns(report, bench_histogram_at(histogram, 0.999)), ns(report, histogram->max));
-}
-
-static void print_rounds(const struct report *report, const char *name,
-                         const struct bench_rounds *rounds)
-{
-    printf("\"%s\": {\"rounds\": %u, \"seconds\": %.4f, \"packets\": %lu, "
-           "\"longest_turn_ns\": %.1f, \"long_turns\": %lu, \"latency\": ",
-           name, rounds->rounds, (double)rounds->cycles / report->hz, rounds->packets,
-           ns(report, rounds->longest_turn), rounds->long_turns);
-    print_histogram(report, &rounds->latency);
-    printf(", \"own\": ");
-    print_histogram(report, &rounds->own);
-    printf("}");
-}
-
-static void print_result(const struct report *report, const struct result *result, bool first)
-{
-    printf("%s\n    {\"burst\": %u, \"capacity_pps\": %.0f, \"capacity_quiet_rounds\": %u, "
-           "\"service\": ",
-           first ? "" : ",", result->burst, result->packets_per_cycle * report->hz,
-           result->capacity_rounds);
-    print_histogram(report, result->capacity.quiet.latency.total > 0
-                                ? &result->capacity.quiet.latency
-                                : &result->capacity.disturbed.latency);
-    printf(", \"loads\": [");
-    for (unsigned i = 0; i < N_LOADS; i++) {
-        const struct bench_phase *phase = &result->load[i];
-
-        printf("%s\n      {\"load_percent\": %u, \"capacity_pps\": %.0f, ", i == 0 ? "" : ",",
-               load_percent[i], result->load_packets_per_cycle[i] * report->hz);
-        print_rounds(report, "quiet", &phase->quiet);
-        printf(", ");
-        print_rounds(report, "disturbed", &phase->disturbed);
-        printf(", ");
-        print_rounds(report, "floor_quiet", &phase->floor_quiet);
-        printf(", ");
-        print_rounds(report, "floor_disturbed", &phase->floor_disturbed);
-        printf("}");
-    }
-    printf("]}");
-}
-
-static void print_events(const struct report *report, const char *name,
-                         const struct bench_phase *phase, uint32_t made)
-{
-    struct bench_histogram flip = phase->quiet.flip;
-
-    bench_histogram_merge(&flip, &phase->disturbed.flip);
-    printf(",\n  \"%s\": {\"events\": %u, \"flips_seen\": %lu, ", name, made, phase->flips);
-    print_rounds(report, "quiet", &phase->quiet);
-    printf(", ");
-    print_rounds(report, "disturbed", &phase->disturbed);
-    printf(", \"turns_quiet\": ");
-    print_histogram(report, &phase->quiet.flip);
-    printf(", \"turns\": ");
-    print_histogram(report, &flip);
-    printf("}");
-}
-
-static void print(const struct report *report)
-{
-    const struct bench_latency_options *options = report->options;
-
-    printf("{\"format_version\": 1, \"generation\": \"%s\", \"tsc_hz\": %.0f, "
-           "\"sessions\": %u, \"protocol\": \"%s\", \"frame_bytes\": %u, \"pages\": \"%s\", "
-           "\"round_us\": %u, \"long_turn_us\": %u, \"received\": %lu, \"sent\": %lu, \"starved\": "
-           "%lu,\n"
-           "  \"results\": [",
-           report->id, report->hz, options->sessions, options->proto == TVS_TCP ? "tcp" : "udp",
-           (unsigned)BENCH_MIN_FRAME, options->huge ? "2 MB" : "4 KB", options->round_us,
-           (unsigned)BENCH_LONG_TURN_US, report->received, report->sent, report->starved);
-    for (unsigned b = 0; b < N_BURSTS; b++)
-        print_result(report, &report->result[b], b == 0);
-    printf("\n  ]");
-    print_events(report, "flip_idle", &report->idle_flip, report->idle_flips);
-    print_events(report, "flip_loaded", &report->flip, report->flips);
-    print_events(report, "backend_changes", &report->change, report->changes);
-    printf(",\n  \"events_floor\": {");
-    print_rounds(report, "quiet", &report->floor.quiet);
-    printf(", ");
-    print_rounds(report, "disturbed", &report->floor.disturbed);
-    printf("},\n  \"steps\": [");
-    for (unsigned i = 0; i < BENCH_N_STEPS; i++) {
-        const struct bench_step *step = &report->step[i];
-
-        printf("%s\n    {\"name\": \"%s\", \"bound\": \"%s\", \"records\": %u, "
-               "\"freed\": %u, \"disturbed\": %u, \"spent\": ",
-               i == 0 ? "" : ",", step->name, step->bound, step->records, step->freed,
-               step->disturbed);
-        print_histogram(report, &step->spent);
-        printf("}");
-    }
-    printf("\n  ]\n}\n");
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -388,14 +262,14 @@ static int latency(const struct bench_latency_options *options)
 {
     /* as large as their histograms: not for the stack */
     static struct bench_node node;
-    static struct report report;
+    static struct bench_report report;
     const char *wrong = bench_node_start(&node, options);
 
     report.options = options;
     if (wrong == NULL)
         wrong = measure(&node, &report);
     if (wrong == NULL)
-        print(&report);
+        bench_report_print(&report);
     else
         fprintf(stderr, "tvs-latency: %s\n", wrong);
     if (wrong == NULL && (report.sent != report.received || report.starved != 0))

@@ -33,6 +33,10 @@ size_t tvs_worker_bytes(const struct tvs_worker_config *config);
  */
 struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config);
 
+/* The station of a port; frames for others are dropped after tvs_worker_stations_check(). */
+void tvs_worker_station_set(struct tvs_worker *worker, unsigned port, const uint8_t mac[6]);
+void tvs_worker_stations_check(struct tvs_worker *worker);
+
 /* Config of worker `index` as the generation describes it; lip_addr_be has room for slots. */
 void tvs_worker_config_from(struct tvs_worker_config *config,
                             const struct tvs_generation *generation, uint16_t index,

@@ -42,6 +42,11 @@ struct tvs_binding {
     const struct tvs_backend *backends; /* by host-stable id */
 };
 
+/* The first bytes of a frame: Ethernet, and IPv4 up to the source's first half. */
+struct tvs_start {
+    uint8_t byte[32];
+} __attribute__((aligned(32)));
+
 struct tvs_worker {
     /* set before every burst by the adapter */
     uint32_t now_tick;
@@ -56,8 +61,8 @@ struct tvs_worker {
     uint64_t hash_key[2]; /* secret: nobody outside can aim at a bucket */
     uint32_t bucket_mask;
     uint32_t n_slots;
-    uint64_t port_mac[TVS_MAX_PORTS]; /* low 48 bits, as loaded from the wire */
-    uint64_t port_mac_mask;           /* 1: take frames for any station (captures, tests) */
+    struct tvs_start start[TVS_MAX_PORTS]; /* how every frame for us on this port begins */
+    struct tvs_start start_mask;           /* which bits of that count */
 
     /* new sessions */
     struct tvs_free_ring free TVS_CACHE_ALIGNED;

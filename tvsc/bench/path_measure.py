@@ -1,0 +1,200 @@
+"""`tvsc bench path` from end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tvsc.bench import harness, machine
+from tvsc.bench.errors import BenchError
+from tvsc.bench.path import PathResult, Reader, Touches, Workload
+from tvsc.bench.path_plan import Choice, batches
+from tvsc.bench.path_subject import Subject, of_generation, of_site
+from tvsc.bench.touches import BURST, SESSIONS, count
+from tvsc.build.host import PATH_BENCH, bench_programs
+from tvsc.build.progress import Progress
+from tvsc.build.toolchain import find_compiler
+from tvsc.build.trace import find_valgrind
+
+_COUNTED = ("request", "reply", "close", "new", "refused")
+_STAT = Path("/proc/stat")
+_STEAL_FIELD = 8
+_QUICK = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to measure, where. `classes` are labels such as `fullnat/tcp`, or `tcp` and `udp`; none
+    for one of each kind. `count` False leaves out what valgrind counts.
+    """
+
+    site: Path
+    out: Path
+    node: str | None = None
+    classes: tuple[str, ...] = ()
+    choice: Choice = _QUICK
+    cpus: tuple[int, ...] = ()
+    small_pages: bool = False
+    count: bool = True
+    command: str = ""
+
+
+def measure(wish: Wish, progress: Progress) -> PathResult:
+    """Measures; BenchError, SiteError and BuildError say why not."""
+    load_before, pages_before, steal_before = machine.load_1min(), machine.huge_pages(), _steal_s()
+    if wish.site.suffix == ".so":
+        subject = of_generation(wish.site, progress)
+    else:
+        subject = of_site(wish.site, wish.out, wish.node, progress)
+    kit = replace(PATH_BENCH, options=(*PATH_BENCH.options, f"-Dbench_march={subject.march}"))
+    compiler = find_compiler()
+    jobs = len(os.sched_getaffinity(0))
+    program = bench_programs(compiler, jobs, progress, kit)["tvs-bench"]
+    reader = Reader(subject.classes)
+    cpus = wish.cpus or default_cpus()
+    names = _classes(wish, subject)
+    for batch in batches(wish.choice, names, subject.room):
+        if batch.two_workers and wish.choice.workers != 2 and _cannot_pair(subject, cpus, reader):
+            continue
+        _run(program, subject, batch, cpus, wish, reader, progress)
+    if wish.count:
+        _count(program, subject, names, reader, progress)
+    if not reader.rows and not reader.pairs:
+        raise BenchError("nothing was measured", help="\n      ".join(reader.notes))
+    _notes(reader, subject, _steal_s() - steal_before)
+    return reader.result(
+        site=subject.site,
+        node=subject.node,
+        command=wish.command,
+        cpus=cpus,
+        load_before=load_before,
+        pages_before=pages_before,
+    )
+
+
+def _cannot_pair(subject: Subject, cpus: tuple[int, ...], reader: Reader) -> bool:
+    if len(cpus) < 2:
+        reader.note("two workers were left out: they need two processors")
+    elif subject.workers == 1:
+        reader.note("two workers were left out: the node has one")
+    else:
+        return False
+    return True
+
+
+def default_cpus() -> tuple[int, ...]:
+    """The last two that we may use: interrupts gather on the first."""
+    return tuple(sorted(os.sched_getaffinity(0), reverse=True)[:2])
+
+
+def _classes(wish: Wish, subject: Subject) -> tuple[str, ...]:
+    """Class numbers, or protocols, as tvs-bench takes them."""
+    if not subject.classes:
+        return wish.classes or ("tcp",)
+    if not wish.classes:
+        return tuple(str(number) for number in subject.classes)
+    found = []
+    for name in wish.classes:
+        fitting = [
+            n for n, label in subject.classes.items() if name in (label, label.split("/")[1])
+        ]
+        if not fitting:
+            known = ", ".join(f"`{label}`" for label in subject.classes.values())
+            raise BenchError(f"the node has no class `{name}`", help=f"it has {known}")
+        found += fitting
+    return tuple(dict.fromkeys(str(number) for number in found))
+
+
+def _run(
+    program: Path,
+    subject: Subject,
+    batch: harness.Batch,
+    cpus: tuple[int, ...],
+    wish: Wish,
+    reader: Reader,
+    progress: Progress,
+) -> None:
+    label = subject.classes.get(int(batch.service_class), "") if subject.classes else ""
+    workers = ", two workers" if batch.two_workers else ""
+    text = f"measure {label or batch.service_class}: {', '.join(batch.directions)}{workers}"
+    done = 0
+    total = len(batch.sessions) * len(batch.directions) * len(batch.patterns)
+    total *= len(batch.bursts) * len(batch.sizes)
+    with progress.step(text) as on_line:
+
+        def show(line: str) -> None:
+            nonlocal done
+            done += json.loads(line).get("kind") in ("row", "pair")
+            on_line(f"[{min(done, total)}/{total}] ")
+
+        said = harness.run_batch(
+            program, subject.generation, subject.generic, batch, cpus, wish.small_pages, show
+        )
+    reader.take(said)
+
+
+def _count(
+    program: Path, subject: Subject, names: tuple[str, ...], reader: Reader, progress: Progress
+) -> None:
+    valgrind = find_valgrind()
+    if valgrind is None:
+        reader.note(
+            "cache lines per packet are not countable here: valgrind is not installed "
+            "(apt install valgrind)"
+        )
+        return
+    for name in names:
+        label = subject.classes.get(int(name), name) if subject.classes else f"fullnat/{name}"
+        directions = [d for d in _COUNTED if d != "close" or label.endswith("tcp")]
+        with progress.step(f"count instructions and cache lines of {label} under valgrind"):
+            counts = count(valgrind, program, subject.generation, name, directions)
+        for direction, found in counts.items():
+            packets = found.bursts * BURST
+            workload = Workload(
+                service_class=label,
+                direction=direction,
+                pattern="uniform",
+                sessions=SESSIONS,
+                burst=BURST,
+                frame_bytes=60,
+                workers=1,
+                repeats=1,
+            )
+            touched = Touches(
+                workload=workload,
+                instructions=round(found.instructions / packets, 1),
+                lines={name: round(n / packets, 3) for name, n in sorted(found.lines.items())},
+                tool="valgrind lackey",
+            )
+            reader.touches.append(touched)
+
+
+def _steal_s() -> float:
+    """Seconds that the hypervisor has given to others, all processors together, since boot."""
+    try:
+        fields = _STAT.read_text(encoding="ascii").splitlines()[0].split()
+        return int(fields[_STEAL_FIELD]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _notes(reader: Reader, subject: Subject, stolen_s: float) -> None:
+    if subject.why_no_generic:
+        reader.note(f"the floor `generic` was left out: {subject.why_no_generic}")
+    if reader.head is not None and not reader.head.countable:
+        reader.note(
+            "the processor's counters cannot be opened here; instructions are those that "
+            "valgrind counts"
+        )
+    machine_cpus = os.cpu_count() or 1
+    if reader.pairs and machine_cpus <= 2:
+        reader.note(
+            "two workers took all processors of this machine: the kernel, the hypervisor's "
+            "devices and every other process ran on the same two meanwhile"
+        )
+    if stolen_s >= 0.01:
+        reader.note(f"the hypervisor took the processors away for {stolen_s:.2f} s during the run")
+    if reader.pages and reader.pages != "2 MB":
+        reader.note("measured without 2 MB pages: every miss also misses the TLB")

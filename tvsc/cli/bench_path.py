@@ -1,0 +1,165 @@
+"""`tvsc bench path`: cycles per packet of a site's packet path, beside floors of the same run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_UNITS = {"k": 1_000, "M": 1_000_000}
+
+
+class Format(StrEnum):
+    """How the result is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def path(
+    site: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SITE|GENERATION.so",
+            help="A site, or a compiled generation; default: a site made for measuring.",
+        ),
+    ] = None,
+    node: Annotated[str | None, typer.Option(help="The node; default: the first.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Everything, with 31 repeats; without: a minute.")
+    ] = False,
+    service_class: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="CLASS", help="`tcp`, `fullnat/tcp` (may be repeated)."),
+    ] = None,
+    sessions: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Established sessions: 1k,10k,1M.")
+    ] = None,
+    direction: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="request, reply, close, new, refused, sweep."),
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="uniform, zipf, one.")
+    ] = None,
+    burst: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Packets per burst: 1 to 32.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="BYTES,...", help="Of a frame without FCS: 60 to 1514.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, help="Only one worker, or only two against one."),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=1001, help="Of each measurement.")
+    ] = None,
+    packets: Annotated[
+        int | None,
+        typer.Option(min=64, max=1 << 20, help="In the pool; default: twice the second cache."),
+    ] = None,
+    cpus: Annotated[
+        str | None, typer.Option(metavar="N[,N]", help="Cores to use; default: the last two.")
+    ] = None,
+    count: Annotated[
+        bool, typer.Option("--count/--no-count", help="Count cache lines under valgrind.")
+    ] = True,
+    small_pages: Annotated[
+        bool, typer.Option("--small-pages", help="Do without 2 MB pages: slower, and by how much.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="OUT", help="Compiled to; default: out/bench/SITE."),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="RESULT.json", help="Also write the result there.")
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="How the result is shown.")
+    ] = Format.TEXT,
+) -> None:
+    """Measure cycles per packet of a site's own packet path, on one core and on two.
+
+    Packets come from memory: no NIC, no root beyond 2 MB pages. Floors run in the same minute.
+    Example: tvsc bench path examples/two-clusters/site.tvs --save path.json
+    """
+    from tvsc.bench.path_measure import Wish, measure
+    from tvsc.bench.path_plan import DIRECTIONS, PATTERNS, Choice
+    from tvsc.bench.path_subject import REFERENCE_SITE
+    from tvsc.bench.path_text import print_path
+    from tvsc.build.progress import Progress
+    from tvsc.cli.bench import failures_said
+
+    choice = Choice(
+        full=full,
+        sessions=_numbers("--sessions", sessions, 64, (1 << 32) - 1),
+        directions=_names("--direction", direction, DIRECTIONS),
+        patterns=_names("--pattern", pattern, PATTERNS),
+        bursts=_numbers("--burst", burst, 1, 32),
+        sizes=_numbers("--size", size, 60, 1514),
+        repeats=repeats,
+        packets=packets,
+        workers=workers,
+    )
+    wish = Wish(
+        site=site or REFERENCE_SITE,
+        out=out or Path("out") / "bench" / _name(site or REFERENCE_SITE),
+        node=node,
+        classes=tuple(service_class or ()),
+        choice=choice,
+        cpus=_numbers("--cpus", cpus, 0, 4095) or (),
+        small_pages=small_pages,
+        count=count,
+        command=shlex.join(["tvsc", *sys.argv[1:]]),
+    )
+    with failures_said():
+        result = measure(wish, Progress(quiet=output_format is Format.JSON))
+        if save is not None:
+            save.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if output_format is Format.JSON:
+            typer.echo(result.model_dump_json(indent=2))
+        else:
+            print_path(result)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(path)
+
+
+def _name(site: Path) -> str:
+    resolved = site.resolve()
+    return resolved.parent.name if resolved.stem == "site" else resolved.stem
+
+
+def _numbers(option: str, text: str | None, least: int, most: int) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    numbers = []
+    for word in text.split(","):
+        digits, unit = (word[:-1], _UNITS[word[-1]]) if word[-1:] in _UNITS else (word, 1)
+        if not digits.isascii() or not digits.isdigit():
+            raise typer.BadParameter(f"`{word}` is no number", param_hint=option)
+        number = int(digits) * unit
+        if not least <= number <= most:
+            raise typer.BadParameter(f"`{word}` is not in {least}..{most}", param_hint=option)
+        numbers.append(number)
+    if len(numbers) > 16:
+        raise typer.BadParameter("at most 16 at a time", param_hint=option)
+    return tuple(numbers)
+
+
+def _names(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in known:
+            message = f"`{name}` is none of {', '.join(known)}"
+            raise typer.BadParameter(message, param_hint=option)
+    return names
