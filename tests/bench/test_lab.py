@@ -56,16 +56,8 @@ def written(site: Path) -> Path:
     """One short round of requests and of UDP, and a few reloads."""
     done = _tvsc(
         *(f"{site}", "--rounds", "1", "--seconds", "1", "--reloads", f"{RELOADS}"),
-        *(
-            "--format",
-            "json",
-            "--measure",
-            "connections",
-            "--measure",
-            "packets",
-            "--out",
-            f"{site.parent / 'out'}",
-        ),
+        *("--measure", "requests", "--measure", "packets"),
+        *("--format", "json", "--out", f"{site.parent / 'out'}"),
     )
     assert done.returncode == 0, done.stderr
     assert _left(lab_name(site)) == []
