@@ -19,6 +19,8 @@ from tvsc.lab.topology import lab_name
 ROOT = Path(__file__).resolve().parents[2]
 LAPTOP = ROOT / "examples" / "laptop"
 
+RELOADS = 4
+
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
@@ -51,10 +53,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def written(site: Path) -> Path:
-    """One short round of new connections and of UDP."""
+    """One short round of requests and of UDP, and a few reloads."""
     done = _tvsc(
-        *(f"{site}", "--rounds", "1", "--seconds", "1", "--format", "json"),
-        *("--measure", "connections", "--measure", "packets", "--out", f"{site.parent / 'out'}"),
+        *(f"{site}", "--rounds", "1", "--seconds", "1", "--reloads", f"{RELOADS}"),
+        *("--measure", "requests", "--measure", "packets"),
+        *("--format", "json", "--out", f"{site.parent / 'out'}"),
     )
     assert done.returncode == 0, done.stderr
     assert _left(lab_name(site)) == []
@@ -71,12 +74,19 @@ def result(written: Path) -> Lab:
 def test_every_request_was_answered(result: Lab) -> None:
     assert result.problems == ()
     assert result.drops == {}
-    assert [each.measure for each in result.comparisons] == [Measure.CONNECTIONS, Measure.PACKETS]
+    assert [each.measure for each in result.comparisons] == [Measure.REQUESTS, Measure.PACKETS]
     for comparison in result.comparisons:
         assert [figure.subject for figure in comparison.figures] == list(SUBJECTS)
         for figure in comparison.figures:
             assert figure.made > 0
             assert figure.failed == 0
+
+
+def test_reloads_under_load_lose_nothing(result: Lab) -> None:
+    assert result.reloads is not None
+    assert result.reloads.times == RELOADS
+    assert result.reloads.made > 0
+    assert result.reloads.failed == 0
 
 
 def test_ratios_are_of_the_figures(result: Lab) -> None:

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal
 
@@ -59,6 +60,17 @@ class Comparison(Row):
     cpu_tvsd_to_forward: Spread
 
 
+class Reloads(Row):
+    """`tvs reload` of the daemon, `times` over, while a client asks over connections that stay and
+    new ones in turn. `slowest_ms` is of the control thread; what workers feel is in `failed`.
+    """
+
+    times: int
+    made: int
+    failed: int
+    slowest_ms: float
+
+
 class Lab(Result):
     """A result file of this kind. `drops` are packets that the node's workers dropped while it was
     measured, by reason; `problems` is empty when every request was answered.
@@ -73,6 +85,7 @@ class Lab(Result):
     rounds: int
     seconds: int
     comparisons: tuple[Comparison, ...]
+    reloads: Reloads | None
     drops: dict[str, int]
     problems: tuple[str, ...]
 
@@ -86,6 +99,7 @@ class Wish(Row):
     measures: tuple[Measure, ...] = tuple(Measure)
     rounds: int = 5
     seconds: int = 2
+    reloads: int = 20
     command: str = ""
 
 
@@ -124,6 +138,7 @@ def measure(wish: Wish, progress: Progress) -> Lab:
     ):
         before = tally(place.run, node.name)
         samples = _rounds(place, wish, progress)
+        reloads = _reloads(place, wish, progress)
         drops = tally(place.run, node.name).since(before).drops
     dropped = {reason: number for reason, number in drops.items() if number}
     comparisons = tuple(_compare(each, samples) for each in _measures(place, wish))
@@ -138,8 +153,9 @@ def measure(wish: Wish, progress: Progress) -> Lab:
         rounds=wish.rounds,
         seconds=wish.seconds,
         comparisons=comparisons,
+        reloads=reloads,
         drops=dropped,
-        problems=tuple(_problems(comparisons, dropped)),
+        problems=tuple(_problems(comparisons, reloads, dropped)),
     )
 
 
@@ -197,6 +213,37 @@ def _sample(place: Ground, what: Measure, subject: str, seconds: int) -> _Sample
     )
 
 
+def _reloads(place: Ground, wish: Wish, progress: Progress) -> Reloads | None:
+    """Reloads while wrk runs in a thread of its own; None when none are wished."""
+    if wish.reloads == 0:
+        return None
+    took_ms: list[float] = []
+    counts: list[Count] = []
+    target, client = place.targets["tvsd"], place.topology.client
+    with (
+        progress.step(f"{wish.reloads} reloads of tvsd under load"),
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        # half of them beside each kind of connection
+        for what, times in (
+            (Measure.REQUESTS, (wish.reloads + 1) // 2),
+            (Measure.CONNECTIONS, wish.reloads // 2),
+        ):
+            if what is Measure.CONNECTIONS:
+                place.wait_for_sessions()
+            running = pool.submit(count, what, client, target, wish.seconds)
+            for _ in range(times):
+                time.sleep(wish.seconds * 0.8 / times)
+                took_ms.append(place.reload())
+            counts.append(running.result())
+    return Reloads(
+        times=len(took_ms),
+        made=sum(each.made for each in counts),
+        failed=sum(each.failed for each in counts),
+        slowest_ms=max(took_ms),
+    )
+
+
 def _spread(values: Sequence[float]) -> Spread:
     ordered = sorted(values)
     edge = len(ordered) // 10
@@ -245,8 +292,12 @@ def _figure(subject: Subject, samples: Sequence[_Sample]) -> Figure:
     )
 
 
-def _problems(comparisons: Sequence[Comparison], drops: dict[str, int]) -> list[str]:
+def _problems(
+    comparisons: Sequence[Comparison], reloads: Reloads | None, drops: dict[str, int]
+) -> list[str]:
     failed: Counter[str] = Counter()
+    if reloads is not None:
+        failed["tvsd, under reloads"] = reloads.failed
     for comparison in comparisons:
         for figure in comparison.figures:
             failed[f"{figure.subject}, {comparison.unit}"] += figure.failed

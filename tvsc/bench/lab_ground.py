@@ -50,6 +50,7 @@ class Ground:
     targets: dict[str, Target]
     processes: dict[str, int]
     children: dict[str, Child]
+    generation: Path
 
     def wait_for_sessions(self) -> None:
         """Until the node has freed the sessions of earlier connections, or most of them: they stay
@@ -62,6 +63,18 @@ class Ground:
             if sum(worker.sessions for worker in said.workers) <= most * SESSIONS_LEFT:
                 return
             time.sleep(0.2)
+
+    def reload(self) -> float:
+        """Has the daemon load its generation again and flip to it; returns how long that took, in
+        milliseconds. LabError when it refuses.
+        """
+        began = time.monotonic()
+        answer = _Answer.model_validate_json(
+            _ask(self.topology, self.run, f"reload {self.generation}")
+        )
+        if answer.error:
+            raise LabError(f"tvsd refuses its own generation: {answer.error}")
+        return (time.monotonic() - began) * 1e3
 
     def fail_if_exited(self) -> None:
         """LabError when a program that was started here has ended."""
@@ -197,7 +210,7 @@ def _furnish(
         if (each.role, each.owner) == ("nginx", f"{servers[tcp].address}"):
             processes[each.role] = each.pid
     processes.update({name: child.recorded.pid for name, child in children.items()})
-    return Ground(topology, directory, targets, processes, children)
+    return Ground(topology, directory, targets, processes, children, generation.resolve())
 
 
 def _start_sockperf(topology: Topology, directory: RunDirectory, server: Endpoint) -> Child:
@@ -255,6 +268,10 @@ def _wait(ready: Callable[[], bool], child: Child | None, what: str) -> None:
 
 
 # ---- the node's pools ---------------------------------------------------------------------------
+
+
+class _Answer(BaseModel):
+    error: str = ""
 
 
 class _Worker(BaseModel):

@@ -81,6 +81,17 @@ def tables(result: Lab) -> list[Table]:
     return [*(figure_table(each) for each in result.comparisons), ratio_table(result)]
 
 
+def reload_line(result: Lab) -> str:
+    """What the reloads have shown."""
+    reloads = result.reloads
+    if reloads is None:
+        return "no reloads were asked for"
+    return (
+        f"{reloads.times} reloads of tvsd under load: {reloads.failed} of {reloads.made:,} "
+        f"requests failed; the slowest reload took {time_text(reloads.slowest_ms * 1e6)}"
+    )
+
+
 def head(result: Lab) -> str:
     """What was measured, in a line."""
     return (
@@ -97,7 +108,9 @@ def section(results: Sequence[Lab]) -> Section:
     problems = tuple(f"Problem: {text}." for result in results for text in result.problems)
     return Section(
         title="End to end",
-        text=TEXT + tuple(f"{each.site}: {head(each)}." for each in results) + problems,
+        text=TEXT
+        + tuple(f"{each.site}: {head(each)}. {reload_line(each)}." for each in results)
+        + problems,
         parts=tuple(parts),
         machines=tuple((f"{each.taken}: {each.command}", each.machine) for each in results),
     )

@@ -42,6 +42,9 @@ def lab(
     seconds: Annotated[
         int, typer.Option(min=1, max=60, help="For each measure and subject in a round.")
     ] = 2,
+    reloads: Annotated[
+        int, typer.Option(min=0, max=1000, help="Of tvsd's generation, under load.")
+    ] = 20,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="OUT", help="Compiled to; default: out/bench/SITE."),
@@ -58,7 +61,7 @@ def lab(
     from tvsc.bench.lab import Wish
     from tvsc.bench.lab import measure as measure_lab
     from tvsc.bench.lab_load import Measure
-    from tvsc.bench.lab_report import head, tables
+    from tvsc.bench.lab_report import head, reload_line, tables
     from tvsc.bench.latency_text import print_table
     from tvsc.build.progress import Progress
     from tvsc.cli.bench import failures_said
@@ -72,6 +75,7 @@ def lab(
         measures=tuple(Measure(each.value) for each in measure or list(MeasureChoice)),
         rounds=rounds,
         seconds=seconds,
+        reloads=reloads,
         command=shlex.join(["tvsc", *sys.argv[1:]]),
     )
     with failures_said():
@@ -86,6 +90,7 @@ def lab(
         typer.echo(head(result) + "\n")
         for table in tables(result):
             print_table(table)
+        typer.echo(reload_line(result))
     for problem in result.problems:
         typer.echo(f"problem: {problem}", err=True)
     if result.problems:
