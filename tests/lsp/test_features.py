@@ -52,7 +52,7 @@ HOVERS = [
     ("host(link, 10 + n)", 14, ["11, 12, 13, 14", "a number, in 4 rounds of `n`"]),
     ("host(link, 10 + n)", 1, ["192.0.2.11, 192.0.2.12, 192.0.2.13, 192.0.2.14"]),
     ("host(link, 20 + n)/24 }", 18, ["192.0.2.21/24, 192.0.2.22/24"]),
-    ('"tvs-a{n}" {', 7, ["for n in 1..4", "1, 2, 3, 4"]),
+    ('node "tvs-a{n}"', 12, ["for n in 1..4", "1, 2, 3, 4"]),
     ('"tvs-b{n}" like', 2, ["node `tvs-b1`", "cores 2, 3, 4, 5, 6, 7, 8, 9", "and 1 more"]),
     ("1M per worker", 0, ["1000000", "sessions NUMBER per worker"]),
     ("300ms x 3", 1, ["300ms", "a duration"]),
@@ -349,7 +349,7 @@ def test_positions_behind_wide_characters(
 ) -> None:
     """Columns count what both sides agreed on; edits made behind such characters land right."""
     text = LAPTOP.replace('seed "laptop"', 'seed "😀é𐍈"  asn 64512').replace("    asn  64512\n", "")
-    text = text.replace('seed "😀é𐍈"  asn 64512', 'seed "😀é𐍈"  asn fabric')
+    text = text.replace('seed "😀é𐍈"  asn 64512', 'seed "😀é𐍈"  asn 1 + fabric')
     text = "# 😀\n" + text
 
     def column(line: str, index: int) -> int:
@@ -362,7 +362,7 @@ def test_positions_behind_wide_characters(
             assert client.result.capabilities.position_encoding == encoding
             uri = client.open(tmp_path / "site.tvs", text)
             await client.until_codes(uri)
-            row = text.split("\n").index('    seed "😀é𐍈"  asn fabric')
+            row = text.split("\n").index('    seed "😀é𐍈"  asn 1 + fabric')
             line = text.split("\n")[row]
             start = column(line, line.index("fabric"))
             params = types.HoverParams(document(uri), types.Position(row, start + 2))
