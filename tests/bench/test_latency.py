@@ -131,6 +131,14 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("sessions", ["10", "1M"])
+def test_sessions_that_cannot_be_are_refused(tmp_path: Path, sessions: str) -> None:
+    done = _tvsc(str(SITE), "--sessions", sessions, "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "sessions cannot be measured on node `tvs-a1`" in done.stderr
+    assert "has local ports for 258048" in done.stderr
+
+
 def test_the_machine_stands_in_the_file(written: Path) -> None:
     raw = json.loads(written.read_text(encoding="utf-8"))
     assert raw["format_version"] == 1

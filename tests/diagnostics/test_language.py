@@ -4,6 +4,7 @@ path cannot do yet is one error each (TVS0901), at the line that asks for it.
 `language/` has the site; a comment `not yet` marks those lines.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tvsc.lower.schema import KINDS
 from tvsc.model import Site
 from tvsc.source import SourceMap
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
 SITE = Path(__file__).parent / "language" / "site.tvs"
 FILES = sorted(SITE.parent.rglob("*.tvs"))
 
@@ -42,6 +44,20 @@ def test_what_is_not_yet() -> None:
         if "# not yet" in line
     ]
     assert sorted(places) == sorted(marked)
+
+
+def test_the_document_lists_it() -> None:
+    """docs/language.md names every setting that this version cannot do."""
+    section = DOCUMENT.read_text().partition("## What this version cannot do yet")[2]
+    _, diagnostics, sources = load_site(SITE)
+    listed = re.findall(r"`([^`]*)`", section)
+    words = {word for item in listed for word in item.split()}
+    for diagnostic in diagnostics:
+        assert diagnostic.span is not None
+        text = sources.files[diagnostic.span.file].text[diagnostic.span.start : diagnostic.span.end]
+        keyword = text.split()[0]
+        said = keyword in words or "IPv6" in diagnostic.message or "schedule" in diagnostic.message
+        assert said or "standby" in diagnostic.message, text
 
 
 def test_all_of_it_is_resolved() -> None:

@@ -16,6 +16,7 @@ from tvsc.lsp.protocol import RefusedError
 from tvsc.lsp.record import What
 from tvsc.lsp.rename import Edit, all_edits, apply_edits, check_name, edits_in, prove, target_at
 from tvsc.lsp.variables import Variable
+from tvsc.model import Site
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SITES = sorted(EXAMPLES.glob("*/site.tvs"))
@@ -93,7 +94,7 @@ def test_every_name_of_an_example(site: Path, tmp_path: Path) -> None:
         check_name(target, new)
         edits = all_edits([analysis], analysis, target, new)
         after = apply_edits(texts, edits)
-        prove(root, {}, after, target, new)
+        prove(analysis, {}, after, target, new)
         for key, text in after.items():
             Path(key).write_text(text, encoding="utf-8")
         renamed, found_problems, _ = load_site(root)
@@ -131,7 +132,7 @@ def rename(analysis: Analysis, marker: str, inside: int, new: str) -> str:
     check_name(target, new)
     edits = all_edits([analysis], analysis, target, new)
     after = apply_edits(texts_of(analysis), edits)
-    prove(analysis.checked.root, {}, after, target, new)
+    prove(analysis, {}, after, target, new)
     return after[analysis.keys[0]]
 
 
@@ -209,7 +210,7 @@ def test_every_sort_of_thing_is_renamed_in_the_model(tmp_path: Path) -> None:
         if isinstance(target, Thing) and target.name != "web-2":
             edits = all_edits([analysis], analysis, target, "other")
             after = apply_edits(texts_of(analysis), edits)
-            prove(analysis.checked.root, {}, after, target, "other")
+            prove(analysis, {}, after, target, "other")
             seen.add(target.what)
     assert seen == set(What) - {What.NODE}  # the names of its nodes are made of variables
 
@@ -219,7 +220,6 @@ def test_every_sort_of_thing_is_renamed_in_the_model(tmp_path: Path) -> None:
 
 def test_an_edit_that_is_left_out_is_noticed(tmp_path: Path) -> None:
     analysis = small(tmp_path)
-    root = analysis.checked.root
     refusals = 0
     for target, _, _ in renameable(analysis):
         if isinstance(target, Thing) and target.name == "web-2":
@@ -230,7 +230,7 @@ def test_an_edit_that_is_left_out_is_noticed(tmp_path: Path) -> None:
             if left_out.start == edits[0].start and isinstance(target, Thing):
                 after = apply_edits(texts_of(analysis), edits[1:])
             with pytest.raises(RefusedError, match="would"):
-                prove(root, {}, after, target, "other")
+                prove(analysis, {}, after, target, "other")
             refusals += 1
     assert refusals > 15
 
@@ -242,14 +242,24 @@ def test_another_value_is_noticed(tmp_path: Path) -> None:
     text = text.replace("80 -> web", "80 -> shop").replace("let n = 3", "let n = 2")
     target = Thing(What.POOL, "web")
     with pytest.raises(RefusedError, match="would change what site"):
-        prove(analysis.checked.root, {}, {key: text}, target, "shop")
+        prove(analysis, {}, {key: text}, target, "shop")
+
+
+def test_every_field_of_a_site_is_compared() -> None:
+    """One more field of the model needs its place in the proof."""
+    assert set(Site.model_fields) == {
+        *("at", "name", "asn", "seed", "nics", "pools", "services", "clusters", "origins"),
+    }
 
 
 def test_broken_site_is_not_renamed(tmp_path: Path) -> None:
     analysis = small(tmp_path)
     (tmp_path / "site.tvs").write_text(SMALL + "pool { }\n", encoding="utf-8")
+    broken = load(tmp_path / "site.tvs")
     with pytest.raises(RefusedError, match="has errors"):
-        prove(analysis.checked.root, {}, {}, Thing(What.POOL, "web"), "shop")
+        prove(broken, {}, {}, Thing(What.POOL, "web"), "shop")
+    with pytest.raises(RefusedError, match="would break"):
+        prove(analysis, {}, {}, Thing(What.POOL, "web"), "shop")
 
 
 def test_two_sites_that_share_a_file(tmp_path: Path) -> None:
@@ -268,7 +278,7 @@ def test_two_sites_that_share_a_file(tmp_path: Path) -> None:
     texts = texts_of(analyses[0]) | texts_of(analyses[1])
     after = apply_edits(texts, edits)
     for analysis in analyses:
-        prove(analysis.checked.root, {}, after, target, "every")
+        prove(analysis, {}, after, target, "every")
         assert model_of(analysis.checked.root, after)[0] is not None
 
 

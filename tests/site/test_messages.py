@@ -124,6 +124,30 @@ def test_command(tmp_path: Path) -> None:
     assert done.stderr == "noise\n"
 
 
+# What a file does that nothing but the writer of the program can see.
+LATER = [
+    ("site.pools = None", "TVS0106", "`pools` of `Site` cannot hold"),
+    ("site.clusters = 'abc'", "TVS0106", "`clusters` of `Site` cannot hold"),
+    ("site.pools.append(None)", "TVS0106", "cannot hold a Python value of type `NoneType`"),
+    ("site.pools = [Pool(name='x')]\nsite.pools[0].check = 5", "TVS0106", "`check` of `Pool`"),
+    ("site.pools = [p := Pool(name='x')]\np.servers.append(p)", "TVS0106", "type `Pool`"),
+    ("site.asn = 10**5000", "TVS0014", "18 digits"),
+    ("site.seed = 's' * 10**7", "TVS0014", "4096 characters"),
+    ("site.pools = [Pool(name='x', schedule='r' * 10**7)]", "TVS0014", "255 characters"),
+    ("v = []\nv.append(v)\nsite.services = [Service(name='w', vip=v)]", "TVS0006", "32 deep"),
+    ("site = [site] * 3", "TVS0018", "not a `Site`"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "words"), LATER, ids=[row[0] for row in LATER])
+def test_set_later(text: str, code: str, words: str, tmp_path: Path) -> None:
+    before = f'{HEAD}site = Site(name="s", asn=1, seed="s")\n'
+    shown = messages(tmp_path, site=f"{before}{text}\n")
+    assert f"error[{code}]" in shown
+    assert words in shown
+    assert len(shown) < 4000
+
+
 def test_surroundings_are_restored(tmp_path: Path) -> None:
     before = (Path.cwd(), sys.path.copy(), sys.dont_write_bytecode)
     messages(tmp_path, site="import os, parts\nos.chdir('/')\n", parts="")

@@ -158,12 +158,14 @@ class Latency(Result):
 
 
 class Wish(Row):
-    """What to measure. `rounds` of two milliseconds each, per load; no `node`: the first."""
+    """What to measure. `rounds` of two milliseconds each, per load; no `node`: the first; no
+    `sessions`: those of DEFAULT_SESSIONS that the node has local ports for.
+    """
 
     site: Path
     out: Path
     node: str | None = None
-    sessions: tuple[int, ...] = DEFAULT_SESSIONS
+    sessions: tuple[int, ...] = ()
     rounds: int = 500
     round_us: int = 2000
     flips: int = 100
@@ -184,7 +186,7 @@ def measure(wish: Wish, progress: Progress) -> Latency:
     if site is None:
         raise SiteError(diagnostics, sources)
     _, node = pick(site, wish.node)
-    sessions = _possible(wish.sessions, node)
+    sessions = _sessions(wish.sessions, node)
     if not wish.small_pages:
         _require_pages(max(sessions))
     options = Options(site=wish.site, out=wish.out, nodes=(node.name,), bundle=False)
@@ -214,10 +216,19 @@ def pick(site: Site, name: str | None) -> tuple[Cluster, Node]:
     raise BenchError(f"the site has no node `{name}`", help=f"its nodes are {names}")
 
 
-def _possible(wanted: Sequence[int], node: Node) -> list[int]:
-    """Those that the local IPs of the node's first worker allow; the most it allows when none."""
+def _sessions(wanted: Sequence[int], node: Node) -> list[int]:
+    """The numbers of sessions to measure; BenchError when the first worker has no room for one."""
     most = len(node.lips[0]) * PORTS_PER_LIP
-    return [number for number in wanted if number <= most] or [most]
+    if not wanted:
+        return [number for number in DEFAULT_SESSIONS if number <= most] or [most]
+    for number in wanted:
+        if not FEWEST_SESSIONS <= number <= most:
+            raise BenchError(
+                f"{number} sessions cannot be measured on node `{node.name}`",
+                help=f"its first worker has local ports for {most}, and {FEWEST_SESSIONS} are the "
+                "fewest",
+            )
+    return list(wanted)
 
 
 def _slots(sessions: int) -> int:

@@ -249,18 +249,22 @@ def _plainly_usable(first_byte: int) -> bool:
 
 
 def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:
-    """A port's address is not its network's first or last."""
+    """Neither a port's address nor its gateway is its network's first or last."""
     for port in (p for n in site.nodes() for p in n.ports):
         network: IPv4Network = port.address.network
-        if network.prefixlen < 31 and port.address.ip in (
-            network.network_address,
-            network.broadcast_address,
+        if network.prefixlen >= 31:
+            continue
+        edges = (network.network_address, network.broadcast_address)
+        for address, field, what in (
+            (port.address.ip, "address", "port address"),
+            (port.gateway, "gateway", "gateway"),
         ):
-            yield Diagnostic(
-                codes.ADDRESS_UNUSABLE,
-                f"{port.address.ip} is the first or last address of {network}: no port address",
-                site.span(port, "address"),
-            )
+            if address in edges:
+                yield Diagnostic(
+                    codes.ADDRESS_UNUSABLE,
+                    f"{address} is the first or last address of {network}: no {what}",
+                    site.span(port, field),
+                )
 
 
 def router_ids_unique(site: Site) -> Iterator[Diagnostic]:

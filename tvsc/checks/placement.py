@@ -69,17 +69,22 @@ def control_beside_workers(site: Site) -> Iterator[Diagnostic]:
 
 
 def one_socket(site: Site) -> Iterator[Diagnostic]:
-    """Workers and NIC sit on one socket: crossing costs 15 to 20 %."""
+    """Workers and NICs sit on one socket: crossing costs 15 to 20 %."""
     for node in site.nodes():
+        wanted, whose = node.socket, f"the workers of node `{node.name}` are"
+        place = site.span(node, "workers")
         for port in node.ports:
-            if node.socket is not None and port.socket is not None and port.socket != node.socket:
+            if wanted is not None and port.socket is not None and port.socket != wanted:
                 yield Diagnostic(
                     codes.SOCKET_MISMATCH,
-                    f"port `{port.name}` is on socket {port.socket}, and the workers of node"
-                    f" `{node.name}` are on socket {node.socket}",
+                    f"port `{port.name}` is on socket {port.socket}, and {whose} on socket"
+                    f" {wanted}",
                     site.span(port, "socket"),
-                    (Note("the workers' cores", site.span(node, "workers")),),
+                    (Note("that socket is named here", place),),
                 )
+            if wanted is None and port.socket is not None:
+                wanted, whose = port.socket, f"port `{port.name}` of the same node is"
+                place = site.span(port, "socket")
 
 
 def devices_used_once(site: Site) -> Iterator[Diagnostic]:

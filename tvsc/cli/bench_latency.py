@@ -29,8 +29,9 @@ def latency(
     site: Annotated[Path, typer.Argument(metavar="SITE", help="The site file.")],
     node: Annotated[str | None, typer.Option(help="The node; default: the first.")] = None,
     sessions: Annotated[
-        str, typer.Option(metavar="N,...", help="Established sessions: 10000,1M.")
-    ] = "10k,1M",
+        str | None,
+        typer.Option(metavar="N,...", help="Established; default: 10k,1M, if they fit."),
+    ] = None,
     rounds: Annotated[
         int, typer.Option(min=1, max=100_000, help="Of 2 ms, per load and burst limit.")
     ] = 500,
@@ -64,7 +65,7 @@ def latency(
         site=site,
         out=out or Path("out") / "bench" / _name(site),
         node=node,
-        sessions=_numbers(sessions),
+        sessions=_numbers(sessions) if sessions else (),
         rounds=rounds,
         flips=flips,
         changes=changes,

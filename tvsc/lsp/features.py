@@ -23,8 +23,8 @@ from tvsc.lsp.view import View, views
 R = TypeVar("R")
 
 WAIT_S = 2.0
-"""A question waits so long for the current text to be analysed, then it is answered from the last
-analysis."""
+"""A question waits so long for the current text to be analysed. Where that takes longer, it is
+answered from the last analysis at once."""
 
 
 def register(server: Server) -> None:
@@ -39,7 +39,7 @@ def register(server: Server) -> None:
 async def _first(session: Session, uri: str, ask: Callable[[View], R | None]) -> R | None:
     """The first answer that is one, of the sites that have the document."""
     key = key_of(uri)
-    await session.settle(key, WAIT_S)
+    await session.settle_if_quick(key, WAIT_S)
     return next((answer for view in views(session, key) if (answer := ask(view))), None)
 
 

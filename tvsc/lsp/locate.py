@@ -19,7 +19,6 @@ from tvsc.dsl.ast import (
     Line,
     Several,
     Statement,
-    Text,
 )
 from tvsc.lower.schema import KINDS, Kind
 from tvsc.lsp.record import Taken, block_setting, settings_of
@@ -89,15 +88,12 @@ def innermost(expr: Expr, offset: int) -> Expr:
         parts = expr.members
     else:
         return expr
-    inner = _item(parts, offset)
+    inner = next((part for part in parts if part.span.start <= offset < part.span.end), None)
+    if inner is None and offset == expr.span.end:
+        inner = _item(parts, offset)
     return expr if inner is None else innermost(inner, offset)
 
 
 def is_value(expr: Expr, taken: Taken | None) -> bool:
     """Whether an item is evaluated: it is neither a keyword, nor a word, nor a name."""
     return taken is None or any(expr is one for one in taken.expressions)
-
-
-def text_parts(expr: Expr) -> bool:
-    """Whether an expression is a text with variables in it."""
-    return isinstance(expr, Text) and any(not isinstance(part, str) for part in expr.parts)

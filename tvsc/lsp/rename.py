@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tvsc.dsl.lexer import KEYWORDS
 from tvsc.lower.evaluate import FUNCTIONS
@@ -156,20 +155,24 @@ def apply_edits(texts: Mapping[str, str], edits: Iterable[Edit]) -> dict[str, st
 
 
 def prove(
-    root: Path, texts: Mapping[str, str], after: Mapping[str, str], target: Target, name: str
+    before: Analysis,
+    texts: Mapping[str, str],
+    after: Mapping[str, str],
+    target: Target,
+    name: str,
 ) -> None:
     """Raises RefusedError unless the site is the same but for the name.
 
-    `texts` are the open buffers by key; `after` are those of the files that change.
+    `before` is the site as it is now; `texts` are the open buffers by key, `after` those of the
+    files that change.
     """
-    before, problems = model_of(root, texts)
-    if before is None:
-        message = problems[0].message if problems else "it is no whole site"
-        raise RefusedError(f"{root.name} has errors; correct them before you rename: {message}")
+    root, site = before.checked.root, before.checked.site
+    if site is None:
+        raise RefusedError(f"{root.name} has errors; correct them before you rename")
     renamed, problems = model_of(root, {**texts, **after})
     if renamed is None:
         message = problems[0].message if problems else ""
         raise RefusedError(f"the name `{name}` would break {root.name}: {message}")
     thing = target if isinstance(target, Thing) else None
-    if not same_but_for(before, renamed, thing, name):
+    if not same_but_for(site, renamed, thing, name):
         raise RefusedError(f"the name `{name}` would change what {root.name} means")

@@ -91,7 +91,7 @@ async def renamed_files(session: Session, place: Place, name: str) -> list[FileE
     before = {key: one.text(number) for one in analyses for key, number in one.numbers.items()}
     after = apply_edits(before, edits)
     for one in analyses:
-        await session.errand(partial(prove, one.checked.root, texts, after, target, name))
+        await session.errand(partial(prove, one, texts, after, target, name))
     if session.texts() != texts:
         raise RefusedError("the text changed meanwhile: try again")
     return [_file_edits(session, key, before[key], edits) for key in sorted(after)]

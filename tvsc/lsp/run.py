@@ -22,7 +22,7 @@ class _Short(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.exc_text = None
-        return super().format(record).rstrip("\n")
+        return super().format(record).partition("\n")[0]
 
 
 class _NoRefusals(logging.Filter):

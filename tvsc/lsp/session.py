@@ -54,6 +54,7 @@ class SiteState:
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
+    took_s: float = 0.0
 
     def has(self, key: str) -> bool:
         """Whether the file belongs to it, by the last analysis."""
@@ -245,6 +246,7 @@ class Session:
                 raise AbandonedError
 
         loop = asyncio.get_running_loop()
+        began_s = loop.time()
         texts = self.texts()
         work = partial(check_site, site.root, texts, tick, site.whole)
         checked = await loop.run_in_executor(self._analyses, work)
@@ -255,6 +257,7 @@ class Session:
         self._publish({**before, **site.found})
         indexed = partial(analyse, checked, self.wishes.encoding)
         site.latest = await loop.run_in_executor(self._analyses, indexed)
+        site.took_s = loop.time() - began_s
         if checked.parsed:
             site.good = site.latest
         now = self.texts()
@@ -304,6 +307,13 @@ class Session:
             )
             for event in pending:
                 event.cancel()
+
+    async def settle_if_quick(self, key: str, timeout_s: float) -> None:
+        """Wait for the analysis of the current texts, unless the last one took longer than that:
+        then the last one will do.
+        """
+        if all(site.took_s < timeout_s for site in self.sites_with(key)):
+            await self.settle(key, timeout_s)
 
     async def errand(self, work: Callable[[], T]) -> T:
         """Run something short off the event loop, not behind a long analysis."""

@@ -64,7 +64,7 @@ _Name = Annotated[SkipValidation[str | None], Form("name")]
 class Part(BaseModel):
     """What all parts of a site have: they know where they were built."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, validate_assignment=True)
     kind: ClassVar[str]
     _place: Place | None = PrivateAttr(default=None)
 

@@ -20,7 +20,7 @@ from ipaddress import (
 )
 
 from tvsc.diag import Diagnostic, codes
-from tvsc.dsl import values
+from tvsc.dsl import limits, values
 from tvsc.dsl.ast import (
     Arrow,
     Binary,
@@ -72,9 +72,17 @@ class _Writer:
         yield self.part(site)
         if site.defaults is not None:
             yield self.part(site.defaults)
-        for parts in (site.nics, site.clusters, site.pools, site.services):
-            for part in parts:
-                yield self.part(part)
+        for field in ("nics", "clusters", "pools", "services"):
+            for part in getattr(site, field):
+                if isinstance(part, Part):
+                    yield self.part(part)
+                else:
+                    what = f"`{field}` of `Site` cannot hold"
+                    self.misfit(what, part, self.positions.span(site.place))
+
+    def misfit(self, what: str, value: object, span: Span) -> None:
+        message = f"{what} a Python value of type `{type(value).__name__}`"
+        self.report(Diagnostic(codes.WRONG_TYPE, message, span))
 
     def part(self, part: Part, keyword: str | None = None) -> Line:
         """A block: the keyword, what its header has, and a statement for each field."""
@@ -216,15 +224,26 @@ class _Writer:
         """A quoted text; a part stands for its name."""
         if isinstance(value, Pool | Nic):
             value = value.name
-        return Text((value,), span) if isinstance(value, str) else self.value(value, span)
+        if not isinstance(value, str):
+            return self.value(value, span)
+        if len(value) > limits.TEXT_CHARACTERS:
+            message = f"a text has at most {limits.TEXT_CHARACTERS} characters"
+            self.report(Diagnostic(codes.BAD_LITERAL, message, span))
+        return Text((value[: limits.TEXT_CHARACTERS],), span)
 
     def word(self, value: object, span: Span) -> Expr:
         """A bare word."""
         if isinstance(value, bool):
             return Name("yes" if value else "no", span)
+        if isinstance(value, str) and len(value) > limits.WORD_CHARACTERS:
+            message = f"a name or value has at most {limits.WORD_CHARACTERS} characters"
+            self.report(Diagnostic(codes.BAD_LITERAL, message, span))
+            value = ""
         return Name(value, span) if isinstance(value, str) else self.value(value, span)
 
-    def value(self, value: object, span: Span, members: tuple[Span, ...] = ()) -> Expr:
+    def value(
+        self, value: object, span: Span, members: tuple[Span, ...] = (), depth: int = 0
+    ) -> Expr:
         """One expression: a text in the language, or a Python value."""
         if isinstance(value, str):
             items = self.parse(value, span)
@@ -234,8 +253,13 @@ class _Writer:
                 return Value(0, span)
             return items[0]
         if isinstance(value, Sequence):
+            if depth > limits.NESTING:
+                message = f"lists are nested more than {limits.NESTING} deep"
+                self.report(Diagnostic(codes.NESTED_TOO_DEEP, message, span))
+                return Value(0, span)
             spans = members if len(members) == len(value) else (span,) * len(value)
-            found = [self.value(v, s) for v, s in zip(value, spans, strict=True)]
+            pairs = zip(value, spans, strict=True)
+            found = [self.value(v, s, depth=depth + 1) for v, s in pairs]
             return found[0] if len(found) == 1 else Several(_flat(found), span)
         if isinstance(value, timedelta):
             ms = Fraction(value // _MICROSECOND, 1000)
@@ -247,6 +271,10 @@ class _Writer:
         if isinstance(value, _AS_THEY_ARE) or (
             isinstance(value, int) and not isinstance(value, bool)
         ):
+            if isinstance(value, int) and abs(value) >= 10**limits.NUMBER_CHARACTERS:
+                message = f"a number has at most {limits.NUMBER_CHARACTERS} digits"
+                self.report(Diagnostic(codes.BAD_LITERAL, message, span))
+                value = 0
             return Value(value, span)
         message = f"a Python value of type `{type(value).__name__}` means nothing here"
         self.report(Diagnostic(codes.WRONG_TYPE, message, span))

@@ -133,19 +133,17 @@ static const char *events_measure(struct bench_node *node, struct bench_report *
     report->floor.offer = BENCH_OFFER_FLOOR;
     report->change = report->flip;
     report->change.rounds = rounds_for(node, options->changes, 2 * EVENT_MS);
-    if (options->flips > 0) {
-        wrong =
-            phase_run(node, &report->idle_flip, event_flip, options->flips, &report->idle_flips);
-        if (wrong == NULL)
-            wrong = phase_run(node, &report->flip, event_flip, options->flips, &report->flips);
-    }
-    report->floor.rounds = report->flip.quiet.rounds + report->flip.disturbed.rounds;
-    if (wrong == NULL && options->flips > 0)
-        wrong = phase_run(node, &report->floor, NULL, 0, NULL);
+    /* silence last: sessions with short timeouts end in it */
+    if (options->flips > 0)
+        wrong = phase_run(node, &report->flip, event_flip, options->flips, &report->flips);
     if (wrong == NULL && options->changes > 0)
         wrong =
             phase_run(node, &report->change, bench_node_change, options->changes, &report->changes);
-    return wrong;
+    if (wrong != NULL || options->flips == 0)
+        return wrong;
+    wrong = phase_run(node, &report->idle_flip, event_flip, options->flips, &report->idle_flips);
+    report->floor.rounds = report->flip.quiet.rounds + report->flip.disturbed.rounds;
+    return wrong != NULL ? wrong : phase_run(node, &report->floor, NULL, 0, NULL);
 }
 
 static void core_take(int core)

@@ -1,0 +1,240 @@
+"""`tvsc bench path` on a tiny workload: what it says is whole, agrees with itself, can be drawn.
+
+No test looks at how long anything took: a busy machine is slow and not wrong.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tvsc.bench.errors import BenchError
+from tvsc.bench.harness import Batch, run_batch
+from tvsc.bench.path import FLOORS, PathResult
+from tvsc.bench.report import read_result, render_page
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("--small-pages", "--sessions", "64,512", "--repeats", "2", "--packets", "2048")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def _tvsc(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tvsc.cli.main", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("path")
+
+
+@pytest.fixture(scope="module")
+def written(out: Path) -> Path:
+    """The site made for measuring, in two patterns, burst sizes and frame sizes."""
+    path = out / "path.json"
+    done = _tvsc(
+        *("path", *TINY, "--pattern", "uniform,one", "--burst", "1,32", "--size", "60,1514"),
+        *("--direction", "request,reply,close,new,refused,sweep"),
+        *("--out", str(out / "out"), "--save", str(path), "--format", "json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(path.read_text(encoding="utf-8"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(written: Path) -> PathResult:
+    return PathResult.model_validate_json(written.read_text(encoding="utf-8"))
+
+
+def test_every_combination_is_there_once(result: PathResult) -> None:
+    works = [row.workload for row in result.rows]
+    keys = [
+        (w.service_class, w.direction, w.pattern, w.sessions, w.burst, w.frame_bytes) for w in works
+    ]
+    assert len(keys) == len(set(keys))
+    for sessions in (64, 512):
+        for name, directions in (("tcp", 6), ("udp", 5)):
+            mine = [
+                w for w in works if w.service_class == f"fullnat/{name}" and w.sessions == sessions
+            ]
+            assert len({w.direction for w in mine}) == directions
+            # request and reply: two patterns; the others one; four shapes each but the sweep
+            assert len(mine) == 2 * 2 * 4 + (directions - 3) * 4 + 1
+
+
+def test_every_packet_has_its_floors(result: PathResult) -> None:
+    for row in result.rows:
+        work = row.workload
+        if work.direction == "sweep":
+            assert row.floors == {}
+            continue
+        looked_up = work.direction in ("request", "reply", "close")
+        assert set(row.floors) == set(FLOORS) - (set() if looked_up else {"rte_hash"})
+        for floor in row.floors.values():
+            assert floor.ratio == pytest.approx(floor.cycles.median / row.cycles.median, abs=0.01)
+
+
+def test_figures_are_in_order(result: PathResult) -> None:
+    for row in result.rows:
+        assert 0 < row.cycles.p10 <= row.cycles.median <= row.cycles.p90
+        assert row.bytes_per_session > 64
+        assert result.machine.tsc_mhz is not None
+        assert row.mpps == pytest.approx(result.machine.tsc_mhz / row.cycles.median, rel=0.01)
+
+
+def test_two_workers_stand_beside_one(result: PathResult) -> None:
+    assert {pair.workload.workers for pair in result.pairs} == {2}
+    assert {pair.workload.direction for pair in result.pairs} == {
+        "request",
+        "reply",
+        "close",
+        "new",
+        "refused",
+    }
+    for pair in result.pairs:
+        assert 0 <= pair.overlap <= 1
+        assert all(alone.median > 0 for alone in pair.alone)
+        if pair.overlap > 0.5:
+            assert pair.scaling > 0
+    if result.machine.cpus <= 2:
+        assert any("two workers took all processors" in note for note in result.notes)
+
+
+def test_lines_of_a_packet_are_counted(result: PathResult) -> None:
+    by_direction = {
+        touched.workload.direction: touched
+        for touched in result.touches
+        if touched.workload.service_class == "fullnat/tcp"
+    }
+    assert set(by_direction) == {"request", "reply", "close", "new", "refused"}
+    for touched in by_direction.values():
+        assert touched.lines["packets"] == 1
+        assert 50 < touched.instructions < 5000
+    request, reply = by_direction["request"], by_direction["reply"]
+    # one bucket and one record; some flows come twice in a burst
+    assert 0.7 < request.lines["buckets"] <= 1.1
+    assert 0.7 < request.lines["records"] <= 1.1
+    assert "buckets" not in reply.lines
+    assert 0.7 < reply.lines["records"] <= 1
+    assert request.lines_sum > reply.lines_sum
+
+
+def test_small_pages_are_said(result: PathResult) -> None:
+    assert result.pages != "2 MB"
+    assert any("without 2 MB pages" in note for note in result.notes)
+
+
+class _Page(HTMLParser):
+    """Every element is closed, and none names an address."""
+
+    VOID = ("meta", "link", "br", "img", "input")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_needs_nothing_else(written: Path, out: Path) -> None:
+    page = out / "bench.html"
+    done = _tvsc("report", str(written), "-o", str(page))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    parser = _Page()
+    parser.feed(text)
+    assert parser.open == []
+    assert all(link.startswith("#") for link in parser.links)
+    assert "script" not in parser.seen
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert "prefers-color-scheme: dark" in text
+    plots = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(plots) == 4  # two per class
+    for plot in plots:
+        ET.fromstring(plot)
+    assert "measured separately" in text
+    for name in ("DPVS", "nftables", "floor: rte_hash"):
+        assert name in text
+
+
+def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
+    """Without sources beside it there is no generic floor, and the result says so."""
+    built = out / "out" / "nodes" / "bench-1" / "generation.so"
+    alone = out / "alone.so"
+    alone.write_bytes(built.read_bytes())
+    done = _tvsc(
+        *("path", str(alone), *TINY, "--direction", "request", "--no-count", "--format", "json"),
+        *("--workers", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+    result = PathResult.model_validate_json(done.stdout)
+    assert {row.workload.sessions for row in result.rows} == {64, 512}
+    assert all(set(row.floors) == {"touch", "rte_hash"} for row in result.rows)
+    assert any("`generic` was left out" in note for note in result.notes)
+    assert result.pairs == ()
+    assert render_page([result]).count("<svg") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("path", "nowhere.so"), 1, "there is no generation at `nowhere.so`"),
+        (("path", "--sessions", "10"), 2, "is not in 64.."),
+        (("path", "--sessions", "1k,x"), 2, "`x` is no number"),
+        (("path", "--direction", "request,up"), 2, "`up` is none of request"),
+        (("path", "--size", "1515"), 2, "is not in 60..1514"),
+        (("path", "--node", "b"), 1, "has no node `b`"),
+        (("path", "--class", "sctp"), 1, "has no class `sctp`"),
+        (("path", "--sessions", "9M", "--small-pages", "--workers", "1"), 1, "local ports for"),
+        (("report", "nowhere.json"), 1, "nowhere.json"),
+        (("report", "pyproject.toml"), 1, "is no JSON"),
+    ],
+)
+def test_wrong_input_is_said(arguments: tuple[str, ...], status: int, said: str, out: Path) -> None:
+    place = ("--out", str(out / "out")) if arguments[0] == "path" else ()
+    done = _tvsc(*arguments, *place)
+    assert done.returncode == status
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_pages_name_the_sysctl(tmp_path: Path) -> None:
+    """The program counts them before it measures; here one that says what it says then."""
+    program = tmp_path / "tvs-bench"
+    program.write_text(
+        "#!/bin/sh\necho 'tvs-bench: 600 free huge pages of 2 MB are needed, 500 are missing: "
+        "sysctl -w vm.nr_hugepages=700' >&2\nexit 1\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    batch = Batch("tcp", (1000,), ("request",))
+    with pytest.raises(BenchError) as caught:
+        run_batch(program, tmp_path / "generation.so", None, batch, (), False, lambda _: None)
+    assert caught.value.problem == "600 free huge pages of 2 MB are needed, 500 are missing"
+    assert "sysctl -w vm.nr_hugepages=700" in caught.value.help
+
+
+def test_foreign_results_are_refused(out: Path) -> None:
+    foreign = out / "foreign.json"
+    foreign.write_text('{"kind": "path", "format_version": 99}', encoding="utf-8")
+    with pytest.raises(Exception, match="format version 99"):
+        read_result(foreign)
+    foreign.write_text('{"kind": "path", "format_version": 1}', encoding="utf-8")
+    with pytest.raises(Exception, match="is not whole"):
+        read_result(foreign)
