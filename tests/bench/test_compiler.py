@@ -142,9 +142,9 @@ def test_what_each_step_did(result: CompilerResult) -> None:
     assert (example.name, example.size) == ("two-clusters", None)
     assert [run.size for run in generated] == list(SIZES)
     for run in result.runs:
-        assert run.output.nodes == 8 and run.output.objects == 12
+        assert run.output.nodes == 8 and run.output.objects == 13
         assert counts(run, "check, first") == (0, 0)
-        assert counts(run, "compile, first") == (12, 8)
+        assert counts(run, "compile, first") == (13, 8)
         assert counts(run, "compile, unchanged") == (0, 0)
         assert counts(run, "compile, a weight changed") == (9, 8)
     for run in generated:
