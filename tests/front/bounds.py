@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 from collections.abc import Iterator
@@ -26,9 +27,15 @@ def cpu_s(input_bytes: int) -> int:
 
 @contextmanager
 def bounded(input_bytes: int) -> Iterator[None]:
-    """More CPU time than the input may take is TooMuchWorkError, more memory MemoryError."""
+    """More CPU time than the input may take is TooMuchWorkError, more memory MemoryError. Garbage
+    is not looked for meanwhile: that of the tests before would count.
+    """
+
+    fired = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal fired
+        fired = True
         raise TooMuchWorkError
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -37,9 +44,15 @@ def bounded(input_bytes: int) -> Iterator[None]:
     most = pages * resource.getpagesize() + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     signal.setitimer(signal.ITIMER_PROF, cpu_s(input_bytes))
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         yield
+        if fired:  # and was swallowed, in a callback for instance
+            raise TooMuchWorkError
     finally:
+        if collecting:
+            gc.enable()
         signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, before)
         signal.signal(signal.SIGPROF, handler)

@@ -44,7 +44,7 @@ _TOKEN = re.compile(
             r"(?P<cores>\d+-\d+)(?![\w.-])",
             r"(?P<number>\d+(?:\.\d+)?[A-Za-z]*)(?![\w]|\.\w)",
             r"(?P<badnumber>\d[\w.:/-]*)",
-            r"(?P<length>(?<=[\s{(,])/\d+)(?!\w)",
+            r"(?P<length>(?<![^\s{(,])/\d+)(?!\w)",
             r"(?P<call>[A-Za-z_]\w*(?:-\w+)*\()",
             r"(?P<name>[A-Za-z_]\w*(?:-\w+)*)",
             r"(?P<arrow>->)",
