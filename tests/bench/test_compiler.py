@@ -22,7 +22,7 @@ from tvsc.bench.compiler import (
     apply_edit,
     growth_of,
 )
-from tvsc.bench.compiler_report import section, step_table, tables
+from tvsc.bench.compiler_report import figures, section, step_table, tables
 from tvsc.bench.report import read_result, render_page
 from tvsc.bench.sites import MAX_SERVICES, Form, write_site
 from tvsc.dsl.format import format_text
@@ -142,9 +142,9 @@ def test_what_each_step_did(result: CompilerResult) -> None:
     assert (example.name, example.size) == ("two-clusters", None)
     assert [run.size for run in generated] == list(SIZES)
     for run in result.runs:
-        assert run.output.nodes == 8 and run.output.objects == 12
+        assert run.output.nodes == 8 and run.output.objects == 13
         assert counts(run, "check, first") == (0, 0)
-        assert counts(run, "compile, first") == (12, 8)
+        assert counts(run, "compile, first") == (13, 8)
         assert counts(run, "compile, unchanged") == (0, 0)
         assert counts(run, "compile, a weight changed") == (9, 8)
     for run in generated:
@@ -188,6 +188,11 @@ def test_shown_and_drawn(result: CompilerResult, written: Path) -> None:
     assert counted.rows[0][0] == "check, first"
     page = render_page([read_result(written)])
     assert "The compiler" in page and "two-clusters" in page
+    assert [figure.caption.split(" of ")[0] for figure in figures(result)] == [
+        "wall time",
+        "processor time",
+    ]
+    assert page.count("<svg") == 2
     assert section([result]).machines[0][0].endswith(result.command)
     assert json.loads(written.read_text())["kind"] == "compiler"
 

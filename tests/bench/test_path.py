@@ -17,6 +17,7 @@ from tvsc.bench.errors import BenchError
 from tvsc.bench.harness import Batch, run_batch
 from tvsc.bench.path import FLOORS, PathResult
 from tvsc.bench.report import read_result, render_page
+from tvsc.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--small-pages", "--sessions", "64,512", "--repeats", "2", "--packets", "2048")
@@ -101,8 +102,12 @@ def test_two_workers_stand_beside_one(result: PathResult) -> None:
     for pair in result.pairs:
         assert 0 <= pair.overlap <= 1
         assert all(alone.median > 0 for alone in pair.alone)
-        if pair.overlap > 0.5:
-            assert pair.scaling > 0
+        if all(spread.median > 0 for spread in pair.together):  # else they never met
+            both = sum(1 / spread.median for spread in pair.together)
+            one = sum(1 / spread.median for spread in pair.alone) / 2
+            assert pair.scaling == pytest.approx(both / one, abs=0.02)
+        else:
+            assert pair.scaling == 0
     if result.machine.cpus <= 2:
         assert any("two workers took all processors" in note for note in result.notes)
 
@@ -206,12 +211,23 @@ def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
         (("report", "pyproject.toml"), 1, "is no JSON"),
     ],
 )
-def test_wrong_input_is_said(arguments: tuple[str, ...], status: int, said: str, out: Path) -> None:
+def test_wrong_input_is_said(
+    arguments: tuple[str, ...],
+    status: int,
+    said: str,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "200")
     place = ("--out", str(out / "out")) if arguments[0] == "path" else ()
-    done = _tvsc(*arguments, *place)
-    assert done.returncode == status
-    assert said in " ".join(done.stderr.replace("│", " ").split())
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *arguments, *place])
+    assert ended.value.code == status
+    error = capsys.readouterr().err
+    assert said in " ".join(error.replace("│", " ").split())
+    assert "Traceback" not in error
 
 
 def test_missing_pages_name_the_sysctl(tmp_path: Path) -> None:
@@ -238,3 +254,19 @@ def test_foreign_results_are_refused(out: Path) -> None:
     foreign.write_text('{"kind": "path", "format_version": 1}', encoding="utf-8")
     with pytest.raises(Exception, match="is not whole"):
         read_result(foreign)
+
+
+def test_another_processors_code_is_said(tmp_path: Path) -> None:
+    program = tmp_path / "tvs-bench"
+    program.write_text("#!/bin/sh\nkill -ILL $$\n", encoding="utf-8")
+    program.chmod(0o755)
+    with pytest.raises(BenchError, match="this processor cannot run"):
+        run_batch(
+            program,
+            tmp_path / "generation.so",
+            None,
+            Batch("tcp", (1000,), ("request",)),
+            (),
+            False,
+            lambda _: None,
+        )

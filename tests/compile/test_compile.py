@@ -153,9 +153,9 @@ def made(good: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
 def test_what_is_written(good: tuple[Path, Path]) -> None:
     _, out = good
     names = {
-        *("parts.h", "pools.c", "services.c", "path.c", "generation.c", "generation.so"),
+        *("parts.h", "pools.c", "servers-000.c", "services.c", "path.c", "generation.c"),
         *("bird.conf", "bird-secrets.sh", "tvsd.service", "tvs-bird.service", "sysctl.conf"),
-        *("cmdline", "plan.json"),
+        *("cmdline", "plan.json", "generation.so"),
     }
     assert set(contents(out)) == {f"nodes/{n}/{f}" for n in ("lb1", "lb2") for f in names}
     symbols = subprocess.run(

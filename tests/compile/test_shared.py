@@ -16,11 +16,13 @@ from types import FrameType
 
 import pytest
 
+from tests.compile.probe import run_c
 from tvsc.bench.compiler import EDITS, INTERVAL, NEW_VIP, WEIGHT, Edit, apply_edit
 from tvsc.bench.sites import write_site
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import base_hash, find_compiler
 from tvsc.codegen import SHARED_SOURCES, render_site
+from tvsc.codegen.c_site import POOLS_PER_SOURCE
 from tvsc.lower import load_site
 from tvsc.pipeline import Options, Run, compile_site
 from tvsc.plan import PlanOptions, SitePlan, plan_site
@@ -57,7 +59,8 @@ def rows_of(text: str) -> int:
 def test_rows_are_as_many_as_the_site_has(tmp_path: Path) -> None:
     for services in (20, 40, 80):
         texts = render_site(planned(tmp_path, services))["lb-b2"]
-        assert rows_of(texts["pools.c"]) == services * (SERVERS + 1)
+        assert rows_of(texts["pools.c"]) == services
+        assert rows_of(texts["servers-000.c"]) == services * SERVERS
         vips = texts["services.c"].count("TVS_VIP_ADDRESS, 0}")
         assert vips == services
         assert texts["services.c"].count("TVS_ROUTE_VIP") == services
@@ -107,7 +110,7 @@ def test_nodes_have_the_same_text_objects(tmp_path: Path) -> None:
     plan = planned(tmp_path, SERVICES)
     texts = render_site(plan)
     assert tuple(texts) == NODES
-    for name in ("parts.h", "pools.c", "services.c"):
+    for name in ("parts.h", "pools.c", "servers-000.c", "services.c"):
         assert len({id(texts[node][name]) for node in NODES}) == 1
     assert len({texts[node]["path.c"] for node in NODES}) == 2
     assert len({texts[node]["generation.c"] for node in NODES}) == len(NODES)
@@ -163,8 +166,8 @@ def made(good: Built, tmp_path: Path) -> Built:
 
 @pytest.mark.slow
 def test_shared_objects_are_compiled_once(good: Built) -> None:
-    """Eight nodes, two clusters: two tables, two paths, and one small source per node."""
-    once = {"pools-lb-a1", "services-lb-a1", "path-lb-a1", "path-lb-b1"}
+    """Eight nodes, two clusters: three tables, two paths, and one small source per node."""
+    once = {"pools-lb-a1", "servers-000-lb-a1", "services-lb-a1", "path-lb-a1", "path-lb-b1"}
     assert set(good.objects()) == once | {f"node-{node}" for node in NODES}
     (ninja,) = good.out.glob(".tvsc/build/*/build/build.ninja")
     text = ninja.read_text(encoding="utf-8")
@@ -177,7 +180,7 @@ def test_shared_objects_are_compiled_once(good: Built) -> None:
 
 @pytest.mark.slow
 def test_shared_texts_are_one_file(good: Built) -> None:
-    for name in ("pools.c", "services.c", "parts.h"):
+    for name in ("pools.c", "servers-000.c", "services.c", "parts.h"):
         assert len({path.stat().st_ino for path in good.out.glob(f"nodes/*/{name}")}) == 1
     assert len({path.stat().st_ino for path in good.out.glob("nodes/*/path.c")}) == 2
 
@@ -197,7 +200,7 @@ def test_the_path_reaches_tables_directly(good: Built) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "shared"),
-    [(WEIGHT, {"pools"}), (INTERVAL, {"pools"}), (NEW_VIP, {"services"})],
+    [(WEIGHT, {"servers-000"}), (INTERVAL, {"pools"}), (NEW_VIP, {"services"})],
     ids=[edit.name for edit in EDITS],
 )
 def test_one_line_rebuilds_what_it_must(made: Built, edit: Edit, shared: set[str]) -> None:
@@ -215,7 +218,8 @@ def test_a_node_alone_has_the_same_bytes(good: Built, tmp_path: Path) -> None:
     """Whose name a shared object bears, and from where it is compiled, is not in the bytes."""
     other = Built(shutil.copytree(good.site.parent, tmp_path / "else") / "site.tvs", tmp_path / "o")
     other.compile("lb-b3")
-    assert set(other.objects()) == {f"{s}-lb-b3" for s in ("pools", "services", "path", "node")}
+    parts = ("pools", "servers-000", "services", "path", "node")
+    assert set(other.objects()) == {f"{part}-lb-b3" for part in parts}
     assert other.generations() == {"lb-b3": good.generations()["lb-b3"]}
 
 
@@ -285,3 +289,53 @@ def test_a_site_with_warnings_is_read_again(made: Built) -> None:
     assert made.compile().diagnostics
     again = made.compile()
     assert again.unchanged and not again.recalled and again.diagnostics
+
+
+# Large sites
+
+LIST_SERVERS = """\
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include "tvs/generation.h"
+
+int main(void)
+{
+    char path[4096] = "";
+    void *handle = fgets(path, sizeof(path), stdin) ? dlopen(path, RTLD_NOW) : NULL;
+    const struct tvs_generation *generation =
+        handle ? dlsym(handle, TVS_GENERATION_SYMBOL) : NULL;
+
+    if (generation == NULL)
+        return 1;
+    for (uint32_t i = 0; i < generation->n_pools; i++)
+        for (uint32_t k = 0; k < generation->pools[i].n_backends; k++)
+            printf("%s %u %u\\n", generation->pools[i].name,
+                   generation->pools[i].backends[k].address,
+                   generation->pools[i].backends[k].weight);
+}
+"""
+
+
+@pytest.mark.slow
+def test_servers_of_large_sites_are_in_several_sources(tmp_path: Path) -> None:
+    """Every pool still has its own servers, and an edit compiles the source that it is in."""
+    services = POOLS_PER_SOURCE + 20
+    built = Built(write_site(tmp_path / "site", services, 2), tmp_path / "out")
+    built.compile("lb-a1")
+    before = built.objects()
+    assert {"servers-000-lb-a1", "servers-001-lb-a1"} <= set(before)
+    site, _, _ = load_site(built.site)
+    assert site is not None
+    wanted = [
+        f"{pool.name} {int(server.address)} {server.weight}"
+        for pool in site.pools
+        for server in pool.servers
+    ]
+    generation = built.out / "nodes/lb-a1/generation.so"
+    assert run_c(LIST_SERVERS, tmp_path, stdin=str(generation)).splitlines() == wanted
+
+    assert apply_edit(WEIGHT, [max(tmp_path.glob("site/services/*.tvs"))])
+    built.compile("lb-a1")
+    anew = {name for name, when in built.objects().items() if when != before[name]}
+    assert anew == {"servers-001-lb-a1", "node-lb-a1"}

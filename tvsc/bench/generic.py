@@ -32,16 +32,21 @@ def generic_path(path_c: str) -> str:
 def read_sources(directory: Path) -> dict[str, str] | None:
     """The generated sources beside a generation; None when they are not there."""
     try:
-        return {name: (directory / name).read_text(encoding="utf-8") for name in C_FILES}
+        found = {
+            path.name: path.read_text(encoding="utf-8")
+            for path in sorted(directory.iterdir())
+            if path.suffix in (".c", ".h")
+        }
     except OSError:
         return None
+    return found if found.keys() >= set(C_FILES) else None
 
 
 def build_generic(
     sources: dict[str, str], march: str, base: str, compiler: Compiler, progress: Progress
 ) -> Path:
     """The generic generation, built in the cache. BuildError when it does not compile."""
-    text = "\0".join((march, compiler.version, *(sources[name] for name in C_FILES)))
+    text = "\0".join((march, compiler.version, *(sources[name] for name in sorted(sources))))
     root = cache_dir() / "bench-generic" / sha256(text.encode()).hexdigest()[:16]
     root.mkdir(parents=True, exist_ok=True)
     unit = Unit("generic", march, {**sources, "path.c": generic_path(sources["path.c"])})

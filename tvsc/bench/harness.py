@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,6 +180,11 @@ def run_batch(
 
 
 def _complaint(output: str, status: int) -> BenchError:
+    if status == -signal.SIGILL:
+        return BenchError(
+            "this processor cannot run what was compiled for the node's",
+            help="set `cpu` of the cluster to what this machine has, `x86-64-v2` for example",
+        )
     told = [line for line in output.splitlines() if line.startswith(("tvs-bench:", "EAL:"))]
     if not told:
         return BenchError(f"tvs-bench ended with status {status} and said nothing")

@@ -37,6 +37,9 @@ FORWARD_MAC = "02:74:76:73:66:64"
 READY_PATIENCE_S = 30.0
 BULK_BYTES = 4 << 20
 SESSIONS_PATIENCE_S = 20.0
+WORST = 100_000
+"""Metric of routes that are used when there are no others."""
+
 SESSIONS_LEFT = 0.05
 """Share of the node's sessions that may be in use when new connections are measured."""
 
@@ -176,6 +179,7 @@ def _furnish(
     servers = {each: _first_server(topology, each) for each in (tcp, udp) if each is not None}
     for listener, server in servers.items():
         _let_serve(topology, directory, listener, server)
+    _keep_routes(topology)
     folder = directory.folder("servers", f"{servers[tcp].address}")
     with (folder / "bulk").open("wb") as file:
         file.truncate(BULK_BYTES)
@@ -211,6 +215,21 @@ def _furnish(
             processes[each.role] = each.pid
     processes.update({name: child.recorded.pid for name, child in children.items()})
     return Ground(topology, directory, targets, processes, children, generation.resolve())
+
+
+def _keep_routes(topology: Topology) -> None:
+    """Routes to the node that stay when BGP's go: the clients take all of the CPU on purpose, and
+    BFD may well not get its share in time.
+    """
+    node_link = topology.nodes[0].links[0]
+    addresses = [*topology.vips, *(lip for lips in topology.nodes[0].lips for lip in lips)]
+    namespace.batch(
+        topology.switch,
+        [
+            f"route add {address}/32 via {node_link.address} dev {node_link.link} metric {WORST}"
+            for address in addresses
+        ],
+    )
 
 
 def _start_sockperf(topology: Topology, directory: RunDirectory, server: Endpoint) -> Child:

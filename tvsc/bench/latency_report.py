@@ -45,8 +45,11 @@ def _kept(load: Load) -> tuple[str, ...]:
 
 
 def load_rows(limit: BurstLimit) -> list[tuple[str, ...]]:
-    """Per load: with the packet path, without long turns, and the machine alone; quiet rounds."""
-    rows = []
+    """A full burst from receive to transmit; then per load: with the packet path, without long
+    turns, and the machine alone, all of quiet rounds.
+    """
+    burst = f"a turn of {limit.burst}"
+    rows: list[tuple[str, ...]] = [("full", burst, *_cells(limit.service), "", "")]
     for load in limit.loads:
         of = f"{load.load_percent} %"
         quiet, floor = load.quiet, load.floor_quiet

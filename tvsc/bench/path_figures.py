@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from tvsc.bench.path import FLOORS, PathResult, PathRow
 from tvsc.bench.plot import Axis, Line, line_plot
-from tvsc.bench.report import Figure
+from tvsc.bench.report import Figure, Table
 
 _SESSIONS: Final = (1.0, 10_000.0, 100_000.0, 1_000_000.0)
 _X = Axis("established sessions")
 _Y = Axis("TSC cycles per packet")
 _DIRECTIONS = ("request", "reply", "close", "new", "refused")
 
-PEERS: Final[tuple[tuple[str, tuple[float | None, ...]], ...]] = (
-    ("DPVS 1.10.2 FULLNAT", (491, 1583, 2230, 3173)),
-    ("VPP nat44-ed", (245, 960, 1100, 1355)),
-    ("Katran XDP", (383, 750, 1090, 1330)),
-    ("DPDK l3fwd exact match", (95, 115, 220, 280)),
-    ("DPDK testpmd 5tswap", (33, 33, 33, 33)),
-    ("Linux nftables", (7000, 9400, None, 9000)),
+_NONE = (None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Cycles of an established session's packets with 1, 10k, 100k and 1M flows, and of a new
+    session's; None: not measured.
+    """
+
+    name: str
+    request: tuple[float | None, ...]
+    reply: tuple[float | None, ...] = _NONE
+    new: float | None = None
+
+
+PEERS: Final = (
+    Peer("DPVS 1.10.2 FULLNAT", (491, 1583, 2230, 3173), (570, 1750, 2258, 3760), 8159),
+    Peer("VPP nat44-ed", (245, 960, 1100, 1355), new=1800),
+    Peer("Katran XDP", (383, 750, 1090, 1330), new=1790),
+    Peer("DPDK l3fwd exact match", (95, 115, 220, 280)),
+    Peer("DPDK testpmd 5tswap", (33, 33, 33, 33)),
+    Peer("Linux nftables", (7000, 9400, None, 9000)),
 )
-"""Cycles of a client's packet of an established session with 1, 10k, 100k and 1M flows."""
 
 PEERS_NOTE: Final = (
     "measured separately, on another machine (TSC at 2.45 GHz), with their own drivers: an order "
@@ -64,12 +79,24 @@ def _floors(rows: list[PathRow]) -> list[Line]:
 def _peers() -> list[Line]:
     return [
         Line(
-            name,
-            tuple((x, y) for x, y in zip(_SESSIONS, cycles, strict=True) if y is not None),
+            peer.name,
+            tuple((x, y) for x, y in zip(_SESSIONS, peer.request, strict=True) if y is not None),
             dashed=True,
         )
-        for name, cycles in PEERS
+        for peer in PEERS
     ]
+
+
+def peer_table() -> Table:
+    """All that is known of peers."""
+    flows = ("1", "10k", "100k", "1M")
+    columns = ["program", *(f"=request, {n}" for n in flows), *(f"=reply, {n}" for n in flows)]
+    rows = [
+        (peer.name, *(f"{v:.0f}" if v else "" for v in (*peer.request, *peer.reply, peer.new)))
+        for peer in PEERS
+    ]
+    caption = f"peers, cycles per packet by number of flows ({PEERS_NOTE})"
+    return Table(caption, (*columns, "=new session"), tuple(rows))
 
 
 def figures(result: PathResult) -> list[Figure]:

@@ -14,7 +14,7 @@ from tvsc.bench.path import (
     Touches,
     Workload,
 )
-from tvsc.bench.path_figures import figures
+from tvsc.bench.path_figures import figures, peer_table
 from tvsc.bench.report import Figure, Section, Table
 from tvsc.bench.result import Spread
 
@@ -166,5 +166,6 @@ def section(results: Sequence[PathResult]) -> Section:
         parts += figures(result)
         parts += tables(result)
         text += [machine_line(result), *result.notes]
+    parts.append(peer_table())
     machines = tuple((f"{result.taken}: {result.command}", result.machine) for result in results)
     return Section("Packet path", tuple(text), tuple(parts), machines)

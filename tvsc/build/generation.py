@@ -22,7 +22,6 @@ from tvsc.build.toolchain import BUILD_ENV, Compiler, find_meson, find_ninja
 from tvsc.codegen import (
     C_HEADER,
     OWN_SOURCE,
-    SHARED_SOURCES,
     BuildObject,
     BuildTarget,
     render_build,
@@ -66,7 +65,9 @@ def _write_sources(units: list[Unit], source: Path) -> None:
     for unit in units:
         march = f"-march={unit.march}"
         shares = []
-        for name in SHARED_SOURCES:
+        for name in unit.sources:
+            if not name.endswith(".c") or name == OWN_SOURCE:
+                continue
             key = (name, march, unit.sources[C_HEADER], unit.sources[name])
             if key not in objects:
                 directory = f"{Path(name).stem}-{unit.node}"

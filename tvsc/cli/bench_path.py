@@ -20,68 +20,82 @@ class Format(StrEnum):
     JSON = "json"
 
 
+SiteArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="SITE|GENERATION.so",
+        help="A site, or a compiled generation; default: a site made for measuring.",
+    ),
+]
+NodeOption = Annotated[str | None, typer.Option(help="The node; default: the first.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Everything, with 31 repeats; without: a minute.")
+]
+ServiceClassOption = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="CLASS", help="`tcp`, `fullnat/tcp` (may be repeated)."),
+]
+SessionsOption = Annotated[
+    str | None, typer.Option(metavar="N,...", help="Established sessions: 1k,10k,1M.")
+]
+DirectionOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,...", help="request, reply, close, new, refused, sweep."),
+]
+PatternOption = Annotated[str | None, typer.Option(metavar="NAME,...", help="uniform, zipf, one.")]
+BurstOption = Annotated[
+    str | None, typer.Option(metavar="N,...", help="Packets per burst: 1 to 32.")
+]
+SizeOption = Annotated[
+    str | None, typer.Option(metavar="BYTES,...", help="Of a frame without FCS: 60 to 1514.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=2, help="Only one worker, or only two against one."),
+]
+RepeatsOption = Annotated[int | None, typer.Option(min=1, max=1001, help="Of each measurement.")]
+PacketsOption = Annotated[
+    int | None,
+    typer.Option(min=64, max=1 << 20, help="In the pool; default: twice the second cache."),
+]
+CpusOption = Annotated[
+    str | None, typer.Option(metavar="N[,N]", help="Cores to use; default: the last two.")
+]
+CountOption = Annotated[
+    bool, typer.Option("--count/--no-count", help="Count cache lines under valgrind.")
+]
+SmallPagesOption = Annotated[
+    bool, typer.Option("--small-pages", help="Do without 2 MB pages: slower, and by how much.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="OUT", help="Compiled to; default: out/bench/SITE."),
+]
+SaveOption = Annotated[
+    Path | None, typer.Option(metavar="RESULT.json", help="Also write the result there.")
+]
+OutputFormatOption = Annotated[Format, typer.Option("--format", help="How the result is shown.")]
+
+
 def path(
-    site: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="SITE|GENERATION.so",
-            help="A site, or a compiled generation; default: a site made for measuring.",
-        ),
-    ] = None,
-    node: Annotated[str | None, typer.Option(help="The node; default: the first.")] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Everything, with 31 repeats; without: a minute.")
-    ] = False,
-    service_class: Annotated[
-        list[str] | None,
-        typer.Option("--class", metavar="CLASS", help="`tcp`, `fullnat/tcp` (may be repeated)."),
-    ] = None,
-    sessions: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Established sessions: 1k,10k,1M.")
-    ] = None,
-    direction: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,...", help="request, reply, close, new, refused, sweep."),
-    ] = None,
-    pattern: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="uniform, zipf, one.")
-    ] = None,
-    burst: Annotated[
-        str | None, typer.Option(metavar="N,...", help="Packets per burst: 1 to 32.")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="BYTES,...", help="Of a frame without FCS: 60 to 1514.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=2, help="Only one worker, or only two against one."),
-    ] = None,
-    repeats: Annotated[
-        int | None, typer.Option(min=1, max=1001, help="Of each measurement.")
-    ] = None,
-    packets: Annotated[
-        int | None,
-        typer.Option(min=64, max=1 << 20, help="In the pool; default: twice the second cache."),
-    ] = None,
-    cpus: Annotated[
-        str | None, typer.Option(metavar="N[,N]", help="Cores to use; default: the last two.")
-    ] = None,
-    count: Annotated[
-        bool, typer.Option("--count/--no-count", help="Count cache lines under valgrind.")
-    ] = True,
-    small_pages: Annotated[
-        bool, typer.Option("--small-pages", help="Do without 2 MB pages: slower, and by how much.")
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="OUT", help="Compiled to; default: out/bench/SITE."),
-    ] = None,
-    save: Annotated[
-        Path | None, typer.Option(metavar="RESULT.json", help="Also write the result there.")
-    ] = None,
-    output_format: Annotated[
-        Format, typer.Option("--format", help="How the result is shown.")
-    ] = Format.TEXT,
+    site: SiteArgument = None,
+    node: NodeOption = None,
+    full: FullOption = False,
+    service_class: ServiceClassOption = None,
+    sessions: SessionsOption = None,
+    direction: DirectionOption = None,
+    pattern: PatternOption = None,
+    burst: BurstOption = None,
+    size: SizeOption = None,
+    workers: WorkersOption = None,
+    repeats: RepeatsOption = None,
+    packets: PacketsOption = None,
+    cpus: CpusOption = None,
+    count: CountOption = True,
+    small_pages: SmallPagesOption = False,
+    out: OutOption = None,
+    save: SaveOption = None,
+    output_format: OutputFormatOption = Format.TEXT,
 ) -> None:
     """Measure cycles per packet of a site's own packet path, on one core and on two.
 

@@ -1,4 +1,4 @@
-"""NodePlan -> what pools.c and services.c say: tables that are the same on all nodes of a site.
+"""NodePlan -> what pools.c, servers-*.c and services.c say: the same on all nodes of a site.
 
 Reads the pools, services, VIP table and VIP routes of any node's plan, writes strings.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from tvsc.codegen.c_text import (
     ON_DOWN,
@@ -23,21 +24,30 @@ from tvsc.codegen.c_text import (
 from tvsc.codegen.escape import COLUMNS, c_string
 from tvsc.plan import NodePlan, PoolPlan, ServicePlan, VipTable
 
+POOLS_PER_SOURCE: Final = 1000
+
 _CHECK = {"none": "TVS_CHECK_NONE", "tcp": "TVS_CHECK_TCP", "http": "TVS_CHECK_HTTP"}
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers of pool number `id`."""
+    """The servers of some pools, a source of their own: so that large sites are compiled in
+    parallel, and an edit costs one of these.
+    """
 
-    id: int
-    comment: str
+    number: int
+    pools: str
     rows: tuple[Row, ...]
+
+    @property
+    def file(self) -> str:
+        """`servers-000.c`."""
+        return f"servers-{self.number:03}.c"
 
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
-    """Everything that templates/c/pools.c and services.c place."""
+    """Everything that templates/c/pools.c, servers.c and services.c place."""
 
     banner: str
     vip_size: int
@@ -70,35 +80,45 @@ def _vip_rows(table: VipTable, services: tuple[ServicePlan, ...]) -> Iterator[Ro
         yield Row("", f"{index_range(at, table.size - 1)} = {{.service = TVS_VIP_EMPTY}},")
 
 
-def _pool_comment(plan: PoolPlan) -> str:
-    return f"{plan.origin}: pool {plan.name}"
+def _server_rows(plan: PoolPlan) -> Iterator[Row]:
+    for number, server in enumerate(plan.backends):
+        yield Row(
+            server.origin if number else f"{server.origin}: pool {plan.name}",
+            f"{{{ipv4(server.address)}, {server.port}, {c_bool(server.drain)}, {server.weight}}},",
+        )
 
 
-def _servers(plan: PoolPlan) -> Servers:
-    return Servers(
-        plan.id,
-        _pool_comment(plan),
-        tuple(
-            Row(
-                b.origin,
-                f"{{{ipv4(b.address)}, {b.port}, {c_bool(b.drain)}, {b.weight}}},",
-            )
-            for b in plan.backends
-        ),
-    )
+def _servers(pools: tuple[PoolPlan, ...]) -> Iterator[Servers]:
+    """At least one, whatever the site has."""
+    for first in range(0, max(1, len(pools)), POOLS_PER_SOURCE):
+        some = pools[first : first + POOLS_PER_SOURCE]
+        yield Servers(
+            number=first // POOLS_PER_SOURCE,
+            pools=f"pools {first} to {first + len(some) - 1}" if some else "no pool",
+            rows=tuple(row for pool in some for row in _server_rows(pool)),
+        )
 
 
-def _pool(plan: PoolPlan) -> Noun:
+def _pools(pools: tuple[PoolPlan, ...]) -> Iterator[Noun]:
+    at = 0
+    for number, pool in enumerate(pools):
+        if number % POOLS_PER_SOURCE == 0:
+            at = 0
+        yield _pool(pool, f"&servers_{number // POOLS_PER_SOURCE}[{at}]")
+        at += len(pool.backends)
+
+
+def _pool(plan: PoolPlan, backends: str) -> Noun:
     check = plan.check
     http = check.kind == "http"
     return Noun(
-        comment=_pool_comment(plan),
+        comment=f"{plan.origin}: pool {plan.name}",
         fields=(
             c_field("name", plan.name, 8),
             f".scheduler = {SCHEDULER[plan.scheduler]},",
             f".on_down = {ON_DOWN[plan.on_down]},",
             f".n_backends = {len(plan.backends)},",
-            f".backends = {f'pool_{plan.id}' if plan.backends else 'NULL'},",
+            f".backends = {backends if plan.backends else 'NULL'},",
         ),
         check=(
             f".kind = {_CHECK[check.kind]},",
@@ -141,7 +161,7 @@ def site_context(plan: NodePlan) -> SiteContext:
         vip_reason=plan.vips.reason,
         vips=tuple(_vip_rows(plan.vips, plan.services)),
         routes=tuple(route_row(route) for route in plan.routes if route.kind == "vip"),
-        servers=tuple(_servers(pool) for pool in plan.pools if pool.backends),
-        pools=tuple(_pool(pool) for pool in plan.pools),
+        servers=tuple(_servers(plan.pools)),
+        pools=tuple(_pools(plan.pools)),
         services=tuple(_service_row(service) for service in plan.services),
     )

@@ -22,13 +22,14 @@ from tvsc.plan import NodePlan, SitePlan, abi, plan_json
 from tvsc.resources import templates_dir
 
 C_HEADER = "parts.h"
-SITE_FILES = (C_HEADER, "pools.c", "services.c")
-SHARED_SOURCES = ("pools.c", "services.c", "path.c")
-"""No node's own: a text that several nodes have is compiled once."""
+SHARED_SOURCES = ("pools.c", "servers-000.c", "services.c", "path.c")
+"""No node's own: a text that several nodes have is compiled once. Large sites have `servers-001.c`
+and so on, too.
+"""
 
 OWN_SOURCE = "generation.c"
 C_FILES = (C_HEADER, *SHARED_SOURCES, OWN_SOURCE)
-"""Written in this order; the .c files are compiled."""
+"""Of a site that is not large. The .c files are compiled."""
 
 BIRD_CONF = "bird.conf"
 PLAN_JSON = "plan.json"
@@ -109,8 +110,15 @@ def _variables(context: object) -> dict[str, object]:
 
 
 def _render_site(plan: NodePlan) -> dict[str, str]:
-    variables = {**_variables(site_context(plan)), "compiler": plan.compiler}
-    return {name: _template(f"c/{name}").render(variables) for name in SITE_FILES}
+    context = site_context(plan)
+    variables = {**_variables(context), "compiler": plan.compiler}
+    servers = _template("c/servers.c")
+    return {
+        C_HEADER: _template(f"c/{C_HEADER}").render(variables),
+        "pools.c": _template("c/pools.c").render(variables),
+        **{c.file: servers.render(banner=context.banner, chunk=c) for c in context.servers},
+        "services.c": _template("c/services.c").render(variables),
+    }
 
 
 def _same_site(one: NodePlan, other: NodePlan) -> bool:

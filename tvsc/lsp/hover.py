@@ -32,8 +32,10 @@ def hover(view: View, position: types.Position) -> types.Hover | None:
         return None
     text, span = answer
     range_ = view.range(span)
-    content = types.MarkupContent(types.MarkupKind.Markdown, text)
-    return None if range_ is None else types.Hover(content, range_)
+    if range_ is None or not range_.start <= position <= range_.end:
+        # What stood here was moved by what is being typed.
+        return None
+    return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text), range_)
 
 
 def _named(view: View, offset: int) -> Answer | None:

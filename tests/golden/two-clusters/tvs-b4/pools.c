@@ -3,80 +3,12 @@
  * pools/shop.csv: do not edit. The same on every node of site shanghai.
  */
 
-/* Pools, their servers and how their health is checked. */
+/* Pools and how the health of their servers is checked. */
 #include "parts.h"
 
-/* pools/dns.tvs:3: pool dns: address, port, drain, weight */
-static const struct tvs_gen_backend pool_0[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/dns.tvs:9: pool dns-tcp: address, port, drain, weight */
-static const struct tvs_gen_backend pool_1[] = {
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 1), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 2), 53, false, 1},
-    /* pools/dns.tvs:6 */
-    {IPV4(10, 20, 3, 3), 53, false, 1},
-};
-
-/* pools/shop.tvs:3: pool shop: address, port, drain, weight */
-static const struct tvs_gen_backend pool_2[] = {
-    /* pools/shop.csv:2 */
-    {IPV4(10, 20, 2, 1), 8080, false, 100},
-    /* pools/shop.csv:3 */
-    {IPV4(10, 20, 2, 2), 8080, false, 100},
-    /* pools/shop.csv:4 */
-    {IPV4(10, 20, 2, 3), 8080, false, 100},
-    /* pools/shop.csv:5 */
-    {IPV4(10, 20, 2, 4), 8080, false, 50},
-};
-
-/* pools/web.tvs:3: pool web: address, port, drain, weight */
-static const struct tvs_gen_backend pool_3[] = {
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 1), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 2), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 3), 8080, false, 100},
-    /* pools/web.tvs:14 */
-    {IPV4(10, 20, 1, 4), 8080, false, 100},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 5), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 6), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 7), 8080, false, 200},
-    /* pools/web.tvs:15 */
-    {IPV4(10, 20, 1, 8), 8080, false, 200},
-};
-
-/* pools/web.tvs:19: pool web-tls: address, port, drain, weight */
-static const struct tvs_gen_backend pool_4[] = {
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 1), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 2), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 3), 8443, false, 100},
-    /* pools/web.tvs:22 */
-    {IPV4(10, 20, 1, 4), 8443, false, 100},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 5), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 6), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 7), 8443, false, 200},
-    /* pools/web.tvs:23 */
-    {IPV4(10, 20, 1, 8), 8443, false, 200},
-};
+#pragma GCC visibility push(hidden)
+extern const struct tvs_gen_backend servers_0[]; /* servers-000.c */
+#pragma GCC visibility pop
 
 const struct tvs_gen_pool site_pools[] = {
     /* pools/dns.tvs:3: pool dns */
@@ -85,7 +17,7 @@ const struct tvs_gen_pool site_pools[] = {
         .scheduler = TVS_SCHED_RR,
         .on_down = TVS_ON_DOWN_RESET,
         .n_backends = 3,
-        .backends = pool_0,
+        .backends = &servers_0[0],
         .check =
             {
                 .kind = TVS_CHECK_TCP,
@@ -102,7 +34,7 @@ const struct tvs_gen_pool site_pools[] = {
         .scheduler = TVS_SCHED_RR,
         .on_down = TVS_ON_DOWN_RESET,
         .n_backends = 3,
-        .backends = pool_1,
+        .backends = &servers_0[3],
         .check =
             {
                 .kind = TVS_CHECK_TCP,
@@ -119,7 +51,7 @@ const struct tvs_gen_pool site_pools[] = {
         .scheduler = TVS_SCHED_WRR,
         .on_down = TVS_ON_DOWN_KEEP,
         .n_backends = 4,
-        .backends = pool_2,
+        .backends = &servers_0[6],
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
@@ -139,7 +71,7 @@ const struct tvs_gen_pool site_pools[] = {
         .scheduler = TVS_SCHED_WRR,
         .on_down = TVS_ON_DOWN_RESET,
         .n_backends = 8,
-        .backends = pool_3,
+        .backends = &servers_0[10],
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
@@ -158,7 +90,7 @@ const struct tvs_gen_pool site_pools[] = {
         .scheduler = TVS_SCHED_WRR,
         .on_down = TVS_ON_DOWN_RESET,
         .n_backends = 8,
-        .backends = pool_4,
+        .backends = &servers_0[18],
         .check =
             {
                 .kind = TVS_CHECK_TCP,
