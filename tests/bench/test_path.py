@@ -76,7 +76,7 @@ def test_every_packet_has_its_floors(result: PathResult) -> None:
         if work.direction == "sweep":
             assert row.floors == {}
             continue
-        looked_up = work.direction in ("request", "reply", "close")
+        looked_up = work.direction in ("request", "reply", "close", "new")
         assert set(row.floors) == set(FLOORS) - (set() if looked_up else {"rte_hash"})
         for floor in row.floors.values():
             assert floor.ratio == pytest.approx(floor.cycles.median / row.cycles.median, abs=0.01)
