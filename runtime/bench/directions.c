@@ -83,6 +83,13 @@ static uint32_t new_batch(const struct bench_run *run)
     return batch < run->options->n_packets ? batch : run->options->n_packets;
 }
 
+/* Whether rte_hash has something to do. */
+static bool has_hash(enum bench_direction direction)
+{
+    return direction == BENCH_REQUEST || direction == BENCH_REPLY || direction == BENCH_CLOSE ||
+           direction == BENCH_NEW;
+}
+
 bool bench_subject_there(const struct bench_run *run, enum bench_direction direction,
                          enum bench_subject subject)
 {
@@ -96,24 +103,26 @@ bool bench_subject_there(const struct bench_run *run, enum bench_direction direc
     case BENCH_TOUCH:
         return run->options->floors && direction != BENCH_SWEEP && !is_traced;
     default:
-        return run->hash != NULL && !is_traced &&
-               (direction == BENCH_REQUEST || direction == BENCH_REPLY || direction == BENCH_CLOSE);
+        return run->hash != NULL && !is_traced && has_hash(direction);
     }
 }
 
 const char *bench_direction_begin(struct bench_run *run, enum bench_direction direction)
 {
-    bool needs_hash =
-        direction == BENCH_REQUEST || direction == BENCH_REPLY || direction == BENCH_CLOSE;
+    const char *wrong = NULL;
 
     run->worker->max_sessions =
         direction == BENCH_REFUSED ? run->worker->n_sessions : run->capacity;
-    if (run->options->floors && needs_hash)
-        return bench_hash_fill(run, direction == BENCH_REPLY);
-    if (direction == BENCH_NEW && !run->has_closed)
-        for (uint32_t i = 0; i < new_batch(run); i++)
-            tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
-    run->has_closed |= direction == BENCH_NEW;
+    if (run->options->floors && has_hash(direction))
+        wrong = bench_hash_fill(run, direction == BENCH_REPLY);
+    run->hash_adds = direction == BENCH_NEW;
+    if (wrong != NULL || direction != BENCH_NEW || run->has_closed)
+        return wrong;
+    for (uint32_t i = 0; i < new_batch(run); i++)
+        tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
+    if (run->hash != NULL)
+        bench_hash_forget(run, new_batch(run));
+    run->has_closed = true;
     return NULL;
 }
 
@@ -139,6 +148,29 @@ static const char *repeat_new(struct bench_run *run, enum bench_subject subject,
             tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
     }
     *cycles = counted > 0 ? sum / counted : 0;
+    return NULL;
+}
+
+/* The same with rte_hash: nothing is found, the key is added, and taken out again. */
+static const char *repeat_new_hash(struct bench_run *run, double *cycles)
+{
+    uint32_t batch = new_batch(run);
+    uint32_t rounds = 0;
+    double sum = 0;
+
+    for (; rounds * batch < NEW_PACKETS; rounds++) {
+        for (uint32_t i = 0; i < batch; i++) {
+            run->traffic.flows[i] = bench_flow_fresh(&run->traffic);
+            bench_write_request(&run->traffic, bench_frame_of(run, i), run->options->frame_bytes,
+                                &run->traffic.flows[i], TVS_TCP_SYN);
+        }
+        run->n_found = 0;
+        sum += bench_timed(run, BENCH_HASH, batch);
+        if (run->n_found != batch)
+            return "rte_hash did not take every new key";
+        bench_hash_forget(run, batch);
+    }
+    *cycles = sum / rounds;
     return NULL;
 }
 
@@ -213,7 +245,8 @@ const char *bench_repeat(struct bench_run *run, enum bench_direction direction,
         return repeat_established(run, BENCH_REQUEST, subject, cycles);
     switch (direction) {
     case BENCH_NEW:
-        return repeat_new(run, subject, cycles);
+        return subject == BENCH_HASH ? repeat_new_hash(run, cycles)
+                                     : repeat_new(run, subject, cycles);
     case BENCH_REFUSED:
         return repeat_refused(run, subject, cycles);
     case BENCH_SWEEP:

@@ -20,6 +20,8 @@ void bench_hash_free(struct bench_hash *hash);
 /* Position of the new key, or a negative errno. */
 int32_t bench_hash_add(struct bench_hash *hash, const struct tvs_key *key);
 
+void bench_hash_remove(struct bench_hash *hash, const struct tvs_key *key);
+
 /* Positions of `n` keys; negative where there is none. */
 void bench_hash_find(const struct bench_hash *hash, const struct tvs_key *keys, unsigned n,
                      int32_t *positions);

@@ -91,6 +91,11 @@ int32_t bench_hash_add(struct bench_hash *hash, const struct tvs_key *key)
     return rte_hash_add_key(hash->table, key);
 }
 
+void bench_hash_remove(struct bench_hash *hash, const struct tvs_key *key)
+{
+    rte_hash_del_key(hash->table, key);
+}
+
 void bench_hash_find(const struct bench_hash *hash, const struct tvs_key *keys, unsigned n,
                      int32_t *positions)
 {

@@ -33,6 +33,12 @@ int32_t bench_hash_add(struct bench_hash *hash, const struct tvs_key *key)
     return -ENOTSUP;
 }
 
+void bench_hash_remove(struct bench_hash *hash, const struct tvs_key *key)
+{
+    (void)hash;
+    (void)key;
+}
+
 void bench_hash_find(const struct bench_hash *hash, const struct tvs_key *keys, unsigned n,
                      int32_t *positions)
 {

@@ -118,6 +118,10 @@ static void hash_loop(struct bench_run *run, uint32_t from, uint32_t to)
             memset(keys[i].zero, 0, sizeof(keys[i].zero));
         }
         bench_hash_find(run->hash, keys, count, positions);
+        if (run->hash_adds)
+            for (uint32_t i = 0; i < count; i++)
+                if (positions[i] < 0)
+                    positions[i] = bench_hash_add(run->hash, &keys[i]);
         for (uint32_t i = 0; i < count; i++)
             __builtin_prefetch(&run->entries[positions[i]]);
         for (uint32_t i = 0; i < count; i++) {

@@ -136,6 +136,23 @@ void bench_run_close(struct bench_run *run)
     free(run->traffic.zipf);
 }
 
+static struct tvs_key key_of(const struct bench_run *run, uint32_t flow, bool is_reply)
+{
+    return (struct tvs_key){
+        .tuple = bench_flow_tuple(&run->traffic, &run->traffic.flows[flow], is_reply),
+        .proto = run->traffic.proto,
+    };
+}
+
+void bench_hash_forget(struct bench_run *run, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tvs_key key = key_of(run, i, false);
+
+        bench_hash_remove(run->hash, &key);
+    }
+}
+
 /* The same keys for rte_hash; entries hold what a rewrite needs. */
 const char *bench_hash_fill(struct bench_run *run, bool is_of_replies)
 {
@@ -155,8 +172,7 @@ const char *bench_hash_fill(struct bench_run *run, bool is_of_replies)
         return "not enough memory for what rte_hash leads to";
     for (uint32_t i = 0; i < sessions; i++) {
         const struct bench_flow *flow = &run->traffic.flows[i];
-        const struct tvs_key key = {.tuple = bench_flow_tuple(&run->traffic, flow, is_of_replies),
-                                    .proto = run->traffic.proto};
+        const struct tvs_key key = key_of(run, i, is_of_replies);
         int32_t position = bench_hash_add(run->hash, &key);
 
         if (position < 0)

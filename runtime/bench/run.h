@@ -32,6 +32,7 @@ struct bench_run {
     struct bench_traffic traffic;
     struct bench_hash *hash; /* of the direction's keys; NULL: not measured, or no DPDK */
     bool hash_is_of_replies;
+    bool hash_adds;             /* what is not found is added: new sessions */
     struct tvs_record *entries; /* [sessions] what rte_hash's positions lead to */
     size_t entries_bytes;
     uint64_t n_found; /* packets whose key rte_hash had */
@@ -62,6 +63,9 @@ const char *bench_direction_begin(struct bench_run *run, enum bench_direction di
 
 /* Fills rte_hash with the keys of one direction, if it has others. NULL or what went wrong. */
 const char *bench_hash_fill(struct bench_run *run, bool is_of_replies);
+
+/* Takes the requests' keys of the first `n` flows out of rte_hash. */
+void bench_hash_forget(struct bench_run *run, uint32_t n);
 
 /*
  * One repeat: writes new packets, runs them, `*cycles` is the time of one packet; 0 when no

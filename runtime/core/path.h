@@ -164,7 +164,12 @@ TVS_INLINE void tvs_path_act(const struct tvs_site *site, const struct tvs_dispa
  * instructions to change stages.
  */
 enum { TVS_STEP = 8, TVS_LOCATE_BEHIND = 16, TVS_ACT_BEHIND = 32 };
-_Static_assert(TVS_MAX_BURST % TVS_STEP == 0, "steps are whole");
+
+/* How many packets the turn takes that begins at packet `at` of `n`. */
+TVS_INLINE unsigned tvs_path_turn(unsigned at, unsigned n)
+{
+    return n - at < TVS_STEP ? n - at : TVS_STEP;
+}
 
 TVS_INLINE uint64_t tvs_path_handed(const struct tvs_frame *frames, unsigned n)
 {
@@ -181,39 +186,33 @@ TVS_INLINE void tvs_path_burst(const struct tvs_site *site, const struct tvs_dis
                                struct tvs_frame *restrict frames, unsigned n)
 {
     struct tvs_packet packets[TVS_MAX_BURST];
-    const unsigned end = (n + TVS_STEP - 1) / TVS_STEP * TVS_STEP;
     uint32_t next_free = worker->free.head;
     uint64_t bytes = 0;
     unsigned flags = 0;
 
-    /* the second and third stage take whole steps */
-    for (unsigned i = n; i < end; i++)
-        packets[i].kind = TVS_PK_DONE;
-    for (unsigned at = 0; at < end + TVS_ACT_BEHIND; at += TVS_STEP) {
+    for (unsigned at = 0; at < n + TVS_ACT_BEHIND; at += TVS_STEP) {
         struct tvs_packet *packet = packets;
         struct tvs_frame *frame = frames;
+        const struct tvs_packet *stop;
 
         if (at < n) {
-            unsigned count = n - at < TVS_STEP ? n - at : TVS_STEP;
-
             packet += at;
             frame += at;
-            for (const struct tvs_packet *stop = packet + count; packet != stop;
-                 packet++, frame++) {
+            for (stop = packet + tvs_path_turn(at, n); packet != stop; packet++, frame++) {
                 bytes += frame->len;
                 flags |= frame->flags;
                 tvs_path_classify(site, worker, frame, packet);
             }
         }
-        if (at - TVS_LOCATE_BEHIND < end) {
+        if (at - TVS_LOCATE_BEHIND < n) {
             packet = &packets[at - TVS_LOCATE_BEHIND];
-            for (unsigned i = 0; i < TVS_STEP; i++)
-                tvs_path_locate(worker, packet + i, &next_free);
+            for (stop = packet + tvs_path_turn(at - TVS_LOCATE_BEHIND, n); packet != stop; packet++)
+                tvs_path_locate(worker, packet, &next_free);
         }
-        if (at - TVS_ACT_BEHIND < end) {
+        if (at - TVS_ACT_BEHIND < n) {
             packet = &packets[at - TVS_ACT_BEHIND];
             frame = &frames[at - TVS_ACT_BEHIND];
-            for (const struct tvs_packet *stop = packet + TVS_STEP; packet != stop;
+            for (stop = packet + tvs_path_turn(at - TVS_ACT_BEHIND, n); packet != stop;
                  packet++, frame++)
                 tvs_path_act(site, dispatch, worker, frame, packet);
         }

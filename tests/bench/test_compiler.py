@@ -22,7 +22,7 @@ from tvsc.bench.compiler import (
     apply_edit,
     growth_of,
 )
-from tvsc.bench.compiler_report import section, step_table, tables
+from tvsc.bench.compiler_report import figures, section, step_table, tables
 from tvsc.bench.report import read_result, render_page
 from tvsc.bench.sites import MAX_SERVICES, Form, write_site
 from tvsc.dsl.format import format_text
@@ -188,6 +188,11 @@ def test_shown_and_drawn(result: CompilerResult, written: Path) -> None:
     assert counted.rows[0][0] == "check, first"
     page = render_page([read_result(written)])
     assert "The compiler" in page and "two-clusters" in page
+    assert [figure.caption.split(" of ")[0] for figure in figures(result)] == [
+        "wall time",
+        "processor time",
+    ]
+    assert page.count("<svg") == 2
     assert section([result]).machines[0][0].endswith(result.command)
     assert json.loads(written.read_text())["kind"] == "compiler"
 

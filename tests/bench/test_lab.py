@@ -4,12 +4,14 @@ How fast anything was is in the report and not in a test.
 """
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.lab.conftest import PATIENCE_S, until
 from tvsc.bench.lab import SUBJECTS, Lab
 from tvsc.bench.lab_load import Measure
 from tvsc.bench.lab_report import section
@@ -115,6 +117,20 @@ def test_the_page_shows_it(written: Path, result: Lab) -> None:
     drawn = section([result])
     assert len(drawn.parts) == len(result.comparisons) + 1
     assert any("plain DPDK forwarder" in text for text in drawn.text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_behind_whoever_is_killed(written: Path, number: signal.Signals) -> None:
+    site = written.parent / "site.tvs"
+    words = ["--measure", "requests", "--seconds", "60", "--out", f"{site.parent / 'out'}"]
+    command = [sys.executable, "-m", "tvsc.cli.main", "bench", "lab", f"{site}", *words]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if line.startswith("round 1")), "")
+        process.send_signal(number)
+        process.wait()
+    assert said
+    assert until(lambda: _left(lab_name(site)) == [], PATIENCE_S), _left(lab_name(site))
 
 
 def test_unknown_nodes_are_refused_before_anything_is_made(site: Path) -> None:

@@ -76,7 +76,7 @@ def test_every_packet_has_its_floors(result: PathResult) -> None:
         if work.direction == "sweep":
             assert row.floors == {}
             continue
-        looked_up = work.direction in ("request", "reply", "close")
+        looked_up = work.direction in ("request", "reply", "close", "new")
         assert set(row.floors) == set(FLOORS) - (set() if looked_up else {"rte_hash"})
         for floor in row.floors.values():
             assert floor.ratio == pytest.approx(floor.cycles.median / row.cycles.median, abs=0.01)
@@ -102,8 +102,12 @@ def test_two_workers_stand_beside_one(result: PathResult) -> None:
     for pair in result.pairs:
         assert 0 <= pair.overlap <= 1
         assert all(alone.median > 0 for alone in pair.alone)
-        if pair.overlap > 0.5:
-            assert pair.scaling > 0
+        if all(spread.median > 0 for spread in pair.together):  # else they never met
+            both = sum(1 / spread.median for spread in pair.together)
+            one = sum(1 / spread.median for spread in pair.alone) / 2
+            assert pair.scaling == pytest.approx(both / one, abs=0.02)
+        else:
+            assert pair.scaling == 0
     if result.machine.cpus <= 2:
         assert any("two workers took all processors" in note for note in result.notes)
 

@@ -140,8 +140,8 @@ static const struct tvs_gen_port ports[] = {{
     .gateway = IPV4(192, 0, 2, 1),
 }};
 static const int16_t far_cores[N_WORKERS] = {1000, 1001, 1002, 1003}; /* when not shared */
+static const struct tvs_gen_route vip_routes[] = {{VIP, 32, TVS_ROUTE_VIP}};
 static const struct tvs_gen_route routes[] = {
-    {VIP, 32, TVS_ROUTE_VIP},
     {LIP_BASE, 29, TVS_ROUTE_LIP_LONG},
     {LIP_BASE, 26, TVS_ROUTE_LIP_SHORT},
 };
@@ -193,12 +193,14 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
         },
     .n_ports = 1,
     .n_lips = N_LIPS,
-    .n_routes = 3,
+    .n_vip_routes = 1,
+    .n_routes = 2,
     .n_pools = 1,
     .n_services = 2,
     .n_classes = 2,
     .ports = ports,
     .lips = own_lips,
+    .vip_routes = vip_routes,
     .routes = routes,
     .pools = pools,
     .services = services,

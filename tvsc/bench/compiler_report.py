@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tvsc.bench.compiler import CompilerResult, Growth, Step
+from tvsc.bench.compiler import CompilerResult, Growth, SiteRun, Step
+from tvsc.bench.plot import Axis, Line, line_plot
 from tvsc.bench.report import Figure, Section, Table
 
 MODEL = CompilerResult
@@ -15,6 +16,20 @@ one line. The exponent is that between the two largest sizes: 1 is linear."""
 TEXT = (" ".join(_HOW.split()),)
 
 _MIB = 1 << 20
+_FEWEST_POINTS = 2
+_CURVES: tuple[tuple[str, Callable[[Step], float]], ...] = (
+    ("wall time", lambda step: step.wall_s),
+    ("processor time", lambda step: step.cpu_s),
+)
+_DRAWN = (
+    "check, first",
+    "check, again",
+    "check, a weight changed",
+    "compile, first",
+    "compile, unchanged",
+    "compile, a weight changed",
+    "compile, a VIP added",
+)
 
 
 def _seconds(value_s: float) -> str:
@@ -98,6 +113,27 @@ def tables(result: CompilerResult) -> list[Table]:
     return [*measured, made, output_table(result)]
 
 
+def figures(result: CompilerResult) -> list[Figure]:
+    """Time against size, where there is more than one generated size."""
+    sized = [run for run in result.runs if run.size is not None]
+    if len(sized) < _FEWEST_POINTS:
+        return []
+    drawn = []
+    for name, take in _CURVES:
+        lines = [
+            Line(action, tuple((float(run.output.services), take(step)) for run, step in found))
+            for action in _DRAWN
+            if len(found := _steps(sized, action)) == len(sized)
+        ]
+        svg = line_plot(name, lines, Axis("services"), Axis("seconds"))
+        drawn.append(Figure(f"{name} of a step, by the size of the site", svg))
+    return drawn
+
+
+def _steps(runs: Sequence[SiteRun], action: str) -> list[tuple[SiteRun, Step]]:
+    return [(run, step) for run in runs if (step := run.step(action)) is not None]
+
+
 def host_text(result: CompilerResult) -> str:
     """What comes on top once per machine."""
     step = result.host_build
@@ -113,7 +149,7 @@ def section(results: Sequence[CompilerResult]) -> Section:
     """All results of this kind."""
     parts: list[Table | Figure] = []
     for result in results:
-        parts += tables(result)
+        parts += [*figures(result), *tables(result)]
     return Section(
         title="The compiler",
         text=(*TEXT, *(host_text(result) for result in results)),

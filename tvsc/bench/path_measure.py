@@ -22,6 +22,7 @@ _COUNTED = ("request", "reply", "close", "new", "refused")
 _STAT = Path("/proc/stat")
 _STEAL_FIELD = 8
 _QUICK = Choice()
+_LEAST_OVERLAP = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,11 @@ def _notes(reader: Reader, subject: Subject, stolen_s: float) -> None:
         reader.note(
             "two workers took all processors of this machine: the kernel, the hypervisor's "
             "devices and every other process ran on the same two meanwhile"
+        )
+    if any(pair.overlap < _LEAST_OVERLAP for pair in reader.pairs):
+        reader.note(
+            "others kept a worker waiting while two were measured, so that little of the time "
+            "counts: what two are is worth little here, take it again on a quiet machine"
         )
     if stolen_s >= 0.01:
         reader.note(f"the hypervisor took the processors away for {stolen_s:.2f} s during the run")
