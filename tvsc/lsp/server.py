@@ -163,7 +163,6 @@ def _documents(server: Server) -> None:
         kinds = {change.type for change in params.changes}
         keys = [key_of(change.uri) for change in params.changes]
         if kinds == {types.FileChangeType.Changed}:
-            # A saved buffer is nothing new.
-            session.changed_on_disk(key for key in keys if key not in session.buffers)
+            session.saved_elsewhere(keys)
         else:
             session.files_changed()

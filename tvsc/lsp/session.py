@@ -71,7 +71,7 @@ class Session:
         self.buffers: dict[str, Buffer] = {}
         self.sites: dict[str, SiteState] = {}
         self._published: dict[str, list[types.Diagnostic]] = {}
-        self._seeking: set[str] = set()
+        self._seeking: dict[str, bool] = {}
         self._missed: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._analyses = ThreadPoolExecutor(1, "analysis")
@@ -92,7 +92,7 @@ class Session:
         own = self.sites.get(buffer.key)
         begins = own is None and is_site_text(buffer.text)
         turns = own is not None and own.whole != might_be_site(buffer.text)
-        if begins or turns or not self.sites_with(buffer.key):
+        if begins or turns or buffer.key in self._seeking or not self.sites_with(buffer.key):
             self._seek(buffer.key)
 
     def closed(self, key: str) -> None:
@@ -100,6 +100,10 @@ class Session:
         self.buffers.pop(key, None)
         self._drop_unused()
         self.changed_on_disk([key])
+        # On disk it may include what it did not in the buffer.
+        for other in self.buffers:
+            if not any(site.whole for site in self.sites_with(other)):
+                self._seek(other)
 
     def changed_on_disk(self, keys: Iterable[str]) -> None:
         """Files have other texts: the sites that have them are analysed again."""
@@ -108,6 +112,14 @@ class Session:
         for site in self.sites.values():
             if site.latest is None or any(site.has(key) for key in changed):
                 self._want(site)
+
+    def saved_elsewhere(self, keys: Iterable[str]) -> None:
+        """Files changed on disk. A saved buffer is nothing new; another may include other files."""
+        changed = [key for key in keys if key not in self.buffers]
+        self.changed_on_disk(changed)
+        if any(key.endswith(".tvs") for key in changed):
+            for key in self.buffers:
+                self._seek(key)
 
     def files_changed(self) -> None:
         """Files came or went: patterns may match others, and a file may have another site."""
@@ -129,17 +141,24 @@ class Session:
         return sorted(found, key=lambda site: not site.whole)
 
     def _seek(self, key: str) -> None:
-        if key not in self._seeking:
-            self._seeking.add(key)
+        """Find the sites of a file; once more when that is going on, as it began earlier."""
+        if key in self._seeking:
+            self._seeking[key] = True
+        else:
+            self._seeking[key] = False
             self._start(self._find_sites(key))
 
     async def _find_sites(self, key: str) -> None:
         """Find the sites of a file, and have them analysed; a file of none stands alone."""
         try:
-            finder = Finder(self.texts(), self.folders)
-            roots = await self.errand(partial(finder.sites_of, key))
+            while True:
+                self._seeking[key] = False
+                finder = Finder(self.texts(), self.folders)
+                roots = await self.errand(partial(finder.sites_of, key))
+                if not self._seeking[key]:
+                    break
         finally:
-            self._seeking.discard(key)
+            del self._seeking[key]
         buffer = self.buffers.get(key)
         if buffer is None:
             return
@@ -280,6 +299,11 @@ class Session:
                 self._published[key] = found
             else:
                 self._published.pop(key, None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still being found or analysed."""
+        return bool(self._tasks)
 
     # --- for those who ask -----------------------------------------------------------------------
 
