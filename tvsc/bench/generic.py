@@ -6,18 +6,22 @@ through pointers of which the compiler knows nothing (runtime/bench/generic.h).
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import time
 from hashlib import sha256
 from pathlib import Path
 
 from tvsc.build.generation import Unit, build_generations
-from tvsc.build.host import cache_dir
+from tvsc.build.host import cache_dir, locked
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import Compiler
 from tvsc.codegen import C_FILES
 
 _CLASS = re.compile(r"^static const struct tvs_class (class_\d+) = \{$", re.MULTILINE)
 _BURST = "tvs_node_burst"
+_KEEP_S = 30 * 24 * 3600
 
 
 def generic_path(path_c: str) -> str:
@@ -47,7 +51,19 @@ def build_generic(
 ) -> Path:
     """The generic generation, built in the cache. BuildError when it does not compile."""
     text = "\0".join((march, compiler.version, *(sources[name] for name in sorted(sources))))
-    root = cache_dir() / "bench-generic" / sha256(text.encode()).hexdigest()[:16]
+    cache = cache_dir() / "bench-generic"
+    root = cache / sha256(text.encode()).hexdigest()[:16]
     root.mkdir(parents=True, exist_ok=True)
     unit = Unit("generic", march, {**sources, "path.c": generic_path(sources["path.c"])})
-    return build_generations([unit], root, base, compiler, 2, progress)["generic"]
+    with locked(cache / "lock") as fd:
+        os.utime(root)
+        _prune(cache)
+        return build_generations([unit], root, base, compiler, 2, progress, fd)["generic"]
+
+
+def _prune(cache: Path) -> None:
+    """Removes what no measurement has used for a month."""
+    oldest = time.time() - _KEEP_S
+    for directory in cache.iterdir():
+        if directory.is_dir() and directory.stat().st_mtime < oldest:
+            shutil.rmtree(directory, ignore_errors=True)

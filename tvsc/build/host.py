@@ -110,7 +110,8 @@ def bench_programs(
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
+    """Waits until no other process holds the file's lock; gives its descriptor."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -147,7 +148,7 @@ def _programs(
     final = cache / f"{kit.name}-{name}"
     cache.mkdir(parents=True, exist_ok=True)
     lock = cache / f"{kit.name}-{name}.lock"
-    with _locked(lock) as fd:
+    with locked(lock) as fd:
         os.utime(lock)
         if not _complete(final):
             _prune(cache)
