@@ -102,8 +102,7 @@ class Session:
         self.changed_on_disk([key])
         # On disk it may include what it did not in the buffer.
         for other in self.buffers:
-            if not any(site.whole for site in self.sites_with(other)):
-                self._seek(other)
+            self._seek(other)
 
     def changed_on_disk(self, keys: Iterable[str]) -> None:
         """Files have other texts: the sites that have them are analysed again."""
