@@ -8,8 +8,9 @@ import pytest
 from tvsc.diag import Diagnostic, render_text
 from tvsc.dsl.ast import Line, Statement
 from tvsc.dsl.parser import parse_file
-from tvsc.lower import load_site
+from tvsc.lower import Reading, load_site
 from tvsc.lower.schema import KINDS, Kind, Setting
+from tvsc.lower.store import Store
 from tvsc.lsp.analysis import AbandonedError, Analysis, analyse, check_site
 from tvsc.lsp.index import Thing
 from tvsc.lsp.overlay import file_key
@@ -34,6 +35,20 @@ def test_messages_are_those_of_check(site: Path) -> None:
     checked = check_site(site, {})
     assert render_text(checked.diagnostics, checked.sources) == render_text(expected, sources)
     assert analyse(checked, "utf-16").index.complete
+
+
+@pytest.mark.parametrize("site", SITES, ids=lambda p: p.stem)
+def test_blocks_apart_change_nothing(site: Path, tmp_path: Path) -> None:
+    """However a site is read, the messages and the names are the same."""
+    whole = check_site(site, {}, reading=Reading.nothing_apart())
+    for _ in range(2):  # the second time from the store
+        apart = check_site(site, {}, reading=Reading(1, 0, Store(tmp_path)))
+        assert render_text(apart.diagnostics, apart.sources) == (
+            render_text(whole.diagnostics, whole.sources)
+        )
+        assert apart.parsed == whole.parsed
+        one, other = analyse(whole, "utf-16").index, analyse(apart, "utf-16").index
+        assert [o.span for o in one.occurrences] == [o.span for o in other.occurrences]
 
 
 @pytest.mark.parametrize("site", SITES, ids=lambda p: p.stem)

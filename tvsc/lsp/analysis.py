@@ -7,19 +7,25 @@ and no file is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from tvsc.checks import check, prove
-from tvsc.diag import Diagnostic, has_errors, in_source_order
+from tvsc.diag import Diagnostic, codes, has_errors, in_source_order
 from tvsc.dsl import Loader, Program, parse
-from tvsc.dsl.ast import File
-from tvsc.lower import no_garbage, resolve
+from tvsc.dsl.ast import Blocks, File
+from tvsc.lower import Reading, no_garbage, resolve
+from tvsc.lower.blocks import BlockReader
 from tvsc.lsp.index import Index, index_site
 from tvsc.lsp.overlay import BufferSources
 from tvsc.lsp.text import LineIndex
 from tvsc.model import Site
+
+_SYNTAX = {
+    *(codes.NESTED_TOO_DEEP, codes.SYNTAX, codes.BAD_CHARACTER, codes.TEXT_NOT_CLOSED),
+    *(codes.BRACE_NOT_CLOSED, codes.BAD_LITERAL),
+}
 
 
 class AbandonedError(Exception):
@@ -86,21 +92,30 @@ def check_site(
     texts: Mapping[str, str],
     tick: Callable[[], None] = lambda: None,
     whole: bool = True,
+    reading: Reading | None = None,
 ) -> Checked:
     """Run the stages. What is not a `whole` site is parsed only.
 
     `texts` are the open buffers by their keys; `tick` is called between steps and may raise
-    AbandonedError.
+    AbandonedError. `reading` says how a large site is read: blocks that were read before come from
+    the store.
     """
+    reading = reading or Reading.usual()
     sources = BufferSources(root, texts, tick)
     found: list[Diagnostic] = []
     with no_garbage():
-        program = parse(root, sources, found.append)
+        program = parse(root, sources, found.append, reading.apart_characters if whole else None)
         tick()
         parsed = not has_errors(found)
+        loader = Loader(root, sources, found.append)
         site = None
-        if program is not None and parsed and whole:
-            site = resolve(program, Loader(root, sources, found.append), found)
+        if program is not None and not parsed:
+            apart = BlockReader(loader, reading)
+            apart.parse_unknown(program)
+            found += apart.syntax
+        elif program is not None and whole:
+            site = resolve(program, loader, found, reading)
+            parsed = not _SYNTAX & {diagnostic.code for diagnostic in found}
             tick()
         if site is not None:
             found += check(site)
@@ -114,5 +129,14 @@ def analyse(checked: Checked, encoding: str) -> Analysis:
     """The names of a site that was checked; `encoding` is the one of the client's columns."""
     program = checked.program
     with no_garbage():
+        if program is not None and _has_blocks(program):
+            # The same texts once more: blocks that are read apart have no syntax tree.
+            program = parse(checked.root, checked.sources, lambda _: None)
         index = index_site(program) if program is not None else Index()
-    return Analysis(checked, index, encoding)
+    return Analysis(replace(checked, program=program), index, encoding)
+
+
+def _has_blocks(program: Program) -> bool:
+    included = (file for files in program.included.values() for file in files)
+    files = (program.root, *included)
+    return any(isinstance(statement, Blocks) for file in files for statement in file.body)

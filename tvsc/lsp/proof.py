@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tvsc.diag import Diagnostic, has_errors
 from tvsc.dsl import Loader, parse
-from tvsc.lower import no_garbage, resolve
+from tvsc.lower import Reading, no_garbage, resolve
 from tvsc.lsp.overlay import BufferSources
 from tvsc.model import Site
 
@@ -19,8 +19,10 @@ def model_of(root: Path, texts: Mapping[str, str]) -> tuple[Site | None, list[Di
     """
     found: list[Diagnostic] = []
     sources = BufferSources(root, texts)
+    reading = Reading.usual()
     with no_garbage():
-        program = parse(root, sources, found.append)
+        program = parse(root, sources, found.append, reading.apart_characters)
         if program is None or has_errors(found):
             return None, found
-        return resolve(program, Loader(root, sources, found.append), found), found
+        loader = Loader(root, sources, found.append)
+        return resolve(program, loader, found, reading), found
