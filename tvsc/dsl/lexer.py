@@ -30,7 +30,8 @@ _WORD_END = r"(?![\w.:])"
 _TOKEN = re.compile(
     "|".join(
         (
-            r"(?P<newline>\n)",
+            # With the empty lines that follow: a file may hold millions of them.
+            r"(?P<newline>\n(?:[ \t\r\f]*+\n)*+)",
             # The common cases first: nothing below would take these otherwise.
             r"(?P<word>[A-Za-z_]\w*+(?:-\w++)*+(?![:(]))",
             r"(?P<count>\d{1,15}+(?![\w.:/-]))",
@@ -131,6 +132,9 @@ class Scanner:
                 continue
             kind = match.lastgroup
             start, at = at, match.end()
+            if kind == "newline":
+                self._newline(Span(number, start, start + 1))
+                continue
             span = Span(number, start, at)
             if at - start > limits.WORD_CHARACTERS and kind != "text":
                 return self._too_long(span)
@@ -169,8 +173,6 @@ class Scanner:
             for problem in problems:
                 self.report(problem)
             self._put("TEXT", text, parsed, span)
-        elif kind == "newline":
-            self._newline(span)
         elif kind == "arrow":
             self._put("ARROW", text, Arrow(span), span)
         elif kind == "operator":
