@@ -340,6 +340,22 @@ def test_what_cannot_be_is_refused_in_words(two: Path) -> None:
     talk(session())
 
 
+def test_a_rename_waits_for_the_site(two: Path) -> None:
+    """Asked before anything is known about the file: the site is found and read first."""
+
+    async def session() -> None:
+        async with editor(two) as client:
+            uri = client.open(two / "pools" / "web.tvs")
+            place = client.at(uri, "pool web {", 6)
+            edit = await client.text_document_rename_async(
+                types.RenameParams(document(uri), place, "front")
+            )
+            assert edit is not None and edit.document_changes is not None
+            assert len(edit.document_changes) == 2
+
+    talk(session())
+
+
 # --- characters beyond the first plane ------------------------------------------------------------
 
 

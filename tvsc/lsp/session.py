@@ -316,7 +316,9 @@ class Session:
         end = asyncio.get_running_loop().time() + timeout_s
         while True:
             left_s = end - asyncio.get_running_loop().time()
-            waiting = [s for s in self.sites_with(key) if s.done != s.wanted]
+            # What a site has that was never analysed is not known: it may have this file.
+            concerned = [s for s in self.sites.values() if s.latest is None or s.has(key)]
+            waiting = [site for site in concerned if site.done != site.wanted]
             if not waiting and key not in self._seeking:
                 return True
             if left_s <= 0:
