@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "bench/cores.h"
 #include "bench/gate.h"
 #include "bench/print.h"
 
@@ -17,10 +18,11 @@ struct pair {
     struct bench_run *runs;
     uint32_t sessions;
     pthread_barrier_t barrier; /* those who wait here sleep */
-    struct bench_gate gate;
+    struct bench_gate gate, cores_gate;
     const char *wrong[2];
     uint64_t preempted[2];
     double values[2][N_PHASES][BENCH_MAX_REPEATS];
+    double cores[2][N_PHASES][BENCH_MAX_REPEATS];
 };
 
 struct member {
@@ -68,6 +70,38 @@ static bool phase_run(struct member *member, enum bench_direction direction, int
     return together(pair);
 }
 
+/* What both do together, in workers that are alone. */
+static double scaling(const double alone[2], const double both[2])
+{
+    if (!(both[0] > 0) || !(both[1] > 0))
+        return 0;
+    return 2 * (1 / both[0] + 1 / both[1]) / (1 / alone[0] + 1 / alone[1]);
+}
+
+/* The processors themselves, right before the packets: a hypervisor may move them at any time. */
+static void cores_measure(struct member *member, uint32_t repeat)
+{
+    struct pair *pair = member->pair;
+
+    for (int phase = 0; phase < N_PHASES; phase++) {
+        if (phase == TOGETHER || (uint32_t)phase == member->index)
+            pair->cores[member->index][phase][repeat] =
+                bench_cores_step(phase == TOGETHER ? &pair->cores_gate : NULL);
+        pthread_barrier_wait(&pair->barrier);
+    }
+}
+
+static double cores_scaling(struct pair *pair, uint32_t n)
+{
+    double alone[2], both[2];
+
+    for (int i = 0; i < 2; i++) {
+        alone[i] = bench_figure_of(pair->cores[i][i], n).median;
+        both[i] = bench_figure_of(pair->cores[i][TOGETHER], n).median;
+    }
+    return scaling(alone, both);
+}
+
 static void row_print(struct pair *pair, enum bench_direction direction)
 {
     uint32_t n = pair->choice->options.repeats;
@@ -78,13 +112,13 @@ static void row_print(struct pair *pair, enum bench_direction direction)
         .together = {bench_figure_of(values[0][TOGETHER], n),
                      bench_figure_of(values[1][TOGETHER], n)},
         .preempted = pair->preempted[0] + pair->preempted[1],
+        .cores = cores_scaling(pair, n),
     };
 
     if (pair->gate.spans > 0)
         row.overlap = (double)pair->gate.overlaps / (double)pair->gate.spans;
-    if (row.together[0].median > 0 && row.together[1].median > 0)
-        row.scaling = 2 * (1 / row.together[0].median + 1 / row.together[1].median) /
-                      (1 / row.alone[0].median + 1 / row.alone[1].median);
+    row.scaling = scaling((double[]){row.alone[0].median, row.alone[1].median},
+                          (double[]){row.together[0].median, row.together[1].median});
     bench_print_pair(&pair->runs[0], &row);
 }
 
@@ -95,14 +129,18 @@ static bool combination_run(struct member *member, enum bench_direction directio
     uint64_t before = bench_preempted();
 
     pair->wrong[member->index] = bench_direction_begin(&pair->runs[member->index], direction);
-    if (member->index == 0)
+    if (member->index == 0) {
         bench_gate_reset(&pair->gate);
+        bench_gate_reset(&pair->cores_gate);
+    }
     if (!together(pair))
         return false;
-    for (uint32_t repeat = 0; repeat < member->options.repeats; repeat++)
+    for (uint32_t repeat = 0; repeat < member->options.repeats; repeat++) {
+        cores_measure(member, repeat);
         for (int phase = 0; phase < N_PHASES; phase++)
             if (!phase_run(member, direction, phase, repeat))
                 return false;
+    }
     pair->preempted[member->index] = bench_preempted() - before;
     if (!together(pair))
         return false;

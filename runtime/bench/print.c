@@ -181,15 +181,16 @@ void bench_print_pair(const struct bench_run *run, const struct bench_pair_row *
             printf(", ");
             figure_print(i ? "together_1" : "together_0", &row->together[i]);
         }
-        printf(", \"scaling\": %.3f, \"overlap\": %.3f, \"preempted\": %lu}\n", row->scaling,
-               row->overlap, row->preempted);
+        printf(", \"scaling\": %.3f, \"overlap\": %.3f, \"cores\": %.3f, \"preempted\": %lu}\n",
+               row->scaling, row->overlap, row->cores, row->preempted);
     } else {
         printf("%-4s %-8s %-8s %8u %5u %5u  alone %.1f %.1f  together %.1f %.1f  two are %.3f "
-               "(both at it for %.0f %% of the time)\n",
+               "(both at it for %.0f %% of the time; the processors are %.3f)\n",
                proto_name(run), bench_direction_name[row->direction],
                bench_pattern_name[run->traffic.pattern], run->traffic.n_flows, run->options->burst,
                run->options->frame_bytes, row->alone[0].median, row->alone[1].median,
-               row->together[0].median, row->together[1].median, row->scaling, 100 * row->overlap);
+               row->together[0].median, row->together[1].median, row->scaling, 100 * row->overlap,
+               row->cores);
     }
     fflush(stdout);
 }

@@ -26,6 +26,7 @@ struct bench_pair_row {
     struct bench_figure alone[2], together[2];
     double scaling; /* what both do, in workers that are alone */
     double overlap; /* of the time measured, how much both were at it */
+    double cores;   /* `scaling` of additions, which share nothing but their core */
     uint64_t preempted;
 };
 

@@ -83,6 +83,7 @@ class Pair(_Measured):
     together_1: Spread
     scaling: float
     overlap: float
+    cores: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class PairRow(Row):
     mpps: float
     scaling: float
     overlap: float
+    cores: float
     preempted: int
 
 
@@ -167,6 +168,7 @@ class Reader:
             mpps=round(sum(head.tsc_hz / t.median / 1e6 for t in together if t.median > 0), 2),
             scaling=pair.scaling,
             overlap=pair.overlap,
+            cores=pair.cores,
             preempted=pair.preempted,
         )
 

@@ -23,6 +23,8 @@ _STAT = Path("/proc/stat")
 _STEAL_FIELD = 8
 _QUICK = Choice()
 _LEAST_OVERLAP = 0.8
+_CORES = 1.9
+"""Two processors that are less in additions are not two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,11 @@ def _notes(reader: Reader, subject: Subject, stolen_s: float) -> None:
         reader.note(
             "two workers took all processors of this machine: the kernel, the hypervisor's "
             "devices and every other process ran on the same two meanwhile"
+        )
+    if any(pair.cores < _CORES for pair in reader.pairs):
+        reader.note(
+            "where two processors are less than twice one in additions, which share no memory, "
+            "they were threads of one core at that time: two workers are to be read on that scale"
         )
     if any(pair.overlap < _LEAST_OVERLAP for pair in reader.pairs):
         reader.note(

@@ -79,7 +79,7 @@ def row_table(rows: Sequence[PathRow]) -> Table:
 
 
 def pair_table(rows: Sequence[PairRow]) -> Table:
-    """Two workers."""
+    """Two workers, and what their processors were meanwhile."""
     columns = (*_WORKLOAD, "=alone", "=alone", "=together", "=together", "=Mpps", "=two are")
     body = [
         (
@@ -88,12 +88,13 @@ def pair_table(rows: Sequence[PairRow]) -> Table:
             f"{row.mpps:.1f}",
             f"{row.scaling:.2f}x" if row.scaling else "",
             f"{100 * row.overlap:.0f} %",
+            f"{row.cores:.2f}x" if row.cores else "",
         )
         for row in rows
     ]
     return Table(
         "two workers at the same time against each alone, cycles per packet",
-        (*columns, "=both at it"),
+        (*columns, "=both at it", "=processors are"),
         tuple(body),
     )
 
