@@ -101,6 +101,7 @@ def test_two_workers_stand_beside_one(result: PathResult) -> None:
     }
     for pair in result.pairs:
         assert 0 <= pair.overlap <= 1
+        assert 0 <= pair.cores < 4  # 0: one of the two never ran while the other did
         assert all(alone.median > 0 for alone in pair.alone)
         if all(spread.median > 0 for spread in pair.together):  # else they never met
             both = sum(1 / spread.median for spread in pair.together)
@@ -207,6 +208,8 @@ def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
         (("path", "--node", "b"), 1, "has no node `b`"),
         (("path", "--class", "sctp"), 1, "has no class `sctp`"),
         (("path", "--sessions", "9M", "--small-pages", "--workers", "1"), 1, "local ports for"),
+        (("path", "--save", "nowhere/a.json"), 1, "there is no directory `nowhere`"),
+        (("path", "--save", "docs"), 1, "`docs` is a directory"),
         (("report", "nowhere.json"), 1, "nowhere.json"),
         (("report", "pyproject.toml"), 1, "is no JSON"),
     ],

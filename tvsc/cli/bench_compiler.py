@@ -50,7 +50,7 @@ def compiler(
     from tvsc.bench.compiler_report import host_text, tables
     from tvsc.bench.latency_text import print_table
     from tvsc.build.progress import Progress
-    from tvsc.cli.bench import failures_said
+    from tvsc.cli.failures import failures_said
 
     wish = Wish(
         site=site,

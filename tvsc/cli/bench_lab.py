@@ -64,7 +64,7 @@ def lab(
     from tvsc.bench.lab_report import head, reload_line, tables
     from tvsc.bench.latency_text import print_table
     from tvsc.build.progress import Progress
-    from tvsc.cli.bench import failures_said
+    from tvsc.cli.failures import failures_said
     from tvsc.lab.errors import LabError
 
     signal.signal(signal.SIGTERM, _interrupt)

@@ -59,7 +59,7 @@ def latency(
     from tvsc.bench.latency import Wish, measure
     from tvsc.bench.latency_text import print_latency
     from tvsc.build.progress import Progress
-    from tvsc.cli.bench import failures_said
+    from tvsc.cli.failures import failures_said
 
     wish = Wish(
         site=site,

@@ -102,12 +102,13 @@ def path(
     Packets come from memory: no NIC, no root beyond 2 MB pages. Floors run in the same minute.
     Example: tvsc bench path examples/two-clusters/site.tvs --save path.json
     """
+    from tvsc.bench.output import check_writable, write
     from tvsc.bench.path_measure import Wish, measure
     from tvsc.bench.path_plan import DIRECTIONS, PATTERNS, Choice
     from tvsc.bench.path_subject import REFERENCE_SITE
     from tvsc.bench.path_text import print_path
     from tvsc.build.progress import Progress
-    from tvsc.cli.bench import failures_said
+    from tvsc.cli.failures import failures_said
 
     choice = Choice(
         full=full,
@@ -132,9 +133,11 @@ def path(
         command=shlex.join(["tvsc", *sys.argv[1:]]),
     )
     with failures_said():
+        if save is not None:
+            check_writable(save)
         result = measure(wish, Progress(quiet=output_format is Format.JSON))
         if save is not None:
-            save.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            write(save, result.model_dump_json(indent=2) + "\n")
         if output_format is Format.JSON:
             typer.echo(result.model_dump_json(indent=2))
         else:

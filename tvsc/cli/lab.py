@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tvsc.cli.failures import failures_said
+
 if TYPE_CHECKING:
     from types import FrameType
-
-INTERRUPTED = 130
 
 
 class Format(StrEnum):
@@ -150,33 +149,10 @@ def _default_out(site: Path) -> Path:
 
 @contextmanager
 def _failures_said() -> Iterator[None]:
-    """Failures become messages and exit status 1; SIGTERM ends a command as ctrl-C does."""
-    from tvsc.build.failure import BuildError
-    from tvsc.diag import render_text
-    from tvsc.lab.errors import LabError
-    from tvsc.pipeline import SiteError
-    from tvsc.source import SourceMap
-
+    """As for all commands; SIGTERM ends a lab as ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
-    colour = sys.stderr.isatty()
-    try:
+    with failures_said():
         yield
-    except SiteError as refused:
-        text = render_text(refused.diagnostics, refused.sources, colour=colour)
-        typer.echo(text, nl=False, err=True)
-    except BuildError as failure:
-        if failure.output:
-            typer.echo(failure.output.rstrip("\n"), err=True)
-        text = render_text([failure.diagnostic], SourceMap(), colour=colour)
-        typer.echo(text, nl=False, err=True)
-    except LabError as error:
-        typer.echo(error.text(), err=True)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    else:
-        return
-    raise typer.Exit(1)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

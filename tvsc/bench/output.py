@@ -1,0 +1,27 @@
+"""Files that a measurement writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tvsc.bench.errors import BenchError
+
+
+def check_writable(path: Path) -> None:
+    """BenchError when `path` cannot be written: better before minutes of measuring than after."""
+    if path.is_dir():
+        raise BenchError(f"`{path}` is a directory", help="name a file")
+    if not path.parent.is_dir():
+        raise BenchError(f"there is no directory `{path.parent}`", help="make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise BenchError(f"`{path}` cannot be written", help="name another file")
+
+
+def write(path: Path, text: str) -> None:
+    """Writes `text`; BenchError when that fails."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BenchError(f"`{path}` cannot be written: {reason}") from None
