@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The packet path: read this first. A packet goes through three stages, and the stages of a burst's
- * packets are interleaved, so that every cache miss of one packet is waited for while others are
- * worked on:
+ * The packet path: read this first. A packet goes through three stages, each some packets behind
+ * the one before, so that every cache miss of one packet is waited for while others are worked on:
  *
  *   1. parse, hash a request, compute a reply's record       -> prefetch its bucket or record
  *   2. compare the signatures of a request's bucket          -> prefetch the candidate record
  *   3. check the key, then act by class: forward, open, answer, or drop with a reason
  *
  * A generated source defines the site and its classes as constants, wires them with struct
- * tvs_dispatch, and calls tvs_path_burst(); everything is inlined into that one function.
+ * tvs_dispatch, and calls tvs_path_burst(); all but what rarely happens is inlined into that one
+ * function.
  */
 #ifndef TVS_CORE_PATH_H
 #define TVS_CORE_PATH_H
@@ -161,7 +161,9 @@ TVS_INLINE void tvs_path_act(const struct tvs_site *site, const struct tvs_dispa
  * How many packets a stage takes in a row, and how far it is behind the first. A miss to memory
  * lasts as long as sixteen packets' work; with whole passes over the burst the prefetches would
  * come all at once, more of them than a core has in flight. Eight in a row, because it takes
- * instructions to change stages.
+ * instructions to change stages. The distances are the best of those measured: the second stage
+ * runs beside the first and then beside the third, which so begins when a full burst has been
+ * parsed.
  */
 enum { TVS_STEP = 8, TVS_LOCATE_BEHIND = 16, TVS_ACT_BEHIND = 32 };
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tvsc.bench.errors import BenchError
@@ -14,8 +13,15 @@ def check_writable(path: Path) -> None:
         raise BenchError(f"`{path}` is a directory", help="name a file")
     if not path.parent.is_dir():
         raise BenchError(f"there is no directory `{path.parent}`", help="make it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise BenchError(f"`{path}` cannot be written", help="name another file")
+    is_new = not path.exists()
+    try:
+        with path.open("a"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BenchError(f"`{path}` cannot be written: {reason}") from None
 
 
 def write(path: Path, text: str) -> None:

@@ -59,7 +59,10 @@ def _points(rows: list[PathRow], direction: str) -> tuple[tuple[float, float], .
 
 
 def _own(rows: list[PathRow], directions: tuple[str, ...]) -> list[Line]:
-    lines = [Line(f"tvsc {name}", _points(rows, name)) for name in directions]
+    lines = [
+        Line(f"tvsc {name}", _points(rows, name), colour=_DIRECTIONS.index(name))
+        for name in directions
+    ]
     return [line for line in lines if line.points]
 
 
@@ -72,7 +75,8 @@ def _floors(rows: list[PathRow]) -> list[Line]:
             if row.workload.direction == "request" and name in row.floors
         }
         if points:
-            lines.append(Line(f"floor: {name}", tuple(sorted(points.items()))))
+            colour = len(_DIRECTIONS) + FLOORS.index(name)
+            lines.append(Line(f"floor: {name}", tuple(sorted(points.items())), True, colour))
     return lines
 
 

@@ -23,11 +23,14 @@ _STEPS = (1, 2, 5)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`points` are (x, y), both above 0. A dashed line is one that was measured elsewhere."""
+    """`points` are (x, y), both above 0. A dashed line is no measurement of the subject itself.
+    `colour` is one of the style sheet's; None: the line's place among the others.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
     dashed: bool = False
+    colour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def _y_axis(scale: _Scale, axis: Axis) -> list[str]:
 
 
 def _line(line: Line, index: int, x: _Scale, y: _Scale) -> list[str]:
-    colour = f"var(--p{index % COLOURS})"
+    colour = f"var(--p{(index if line.colour is None else line.colour) % COLOURS})"
     dash = ' stroke-dasharray="6 4"' if line.dashed else ""
     places = [(x.place(a), y.place(b)) for a, b in line.points]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)

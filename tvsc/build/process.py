@@ -23,6 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _STEP_DONE = re.compile(r"^\[\d+/\d+\] ")
 _MOST_LINES = 60
+_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ def run(
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Ninja, asked to end, ends the compilers first: they have process groups of their own."""
+    try:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_PATIENCE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

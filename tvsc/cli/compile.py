@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tvsc.cli.deny import DenyOption, denied
+from tvsc.cli.failures import INTERRUPTED
 
 
 class OutputFormat(StrEnum):
@@ -87,6 +88,9 @@ def compile_command(
         diagnostics, sources, output = refused.diagnostics, refused.sources, ""
     except BuildError as failure:
         diagnostics, sources, output = [failure.diagnostic], SourceMap(), failure.output
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     else:
         took_s = time.monotonic() - started
         if machine:

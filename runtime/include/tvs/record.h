@@ -33,7 +33,7 @@ enum tvs_state {
 };
 
 struct tvs_record {
-    /* the request's key: one 16-byte load compares all of it */
+    /* the request's key: 13 bytes, compared as two words */
     struct tvs_tuple in; /* client -> VIP */
     uint8_t proto;       /* enum tvs_proto; 0 when free, so that no key is equal */
     uint8_t state;       /* enum tvs_state */

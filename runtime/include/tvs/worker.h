@@ -42,7 +42,7 @@ struct tvs_binding {
     const struct tvs_backend *backends; /* by host-stable id */
 };
 
-/* The first bytes of a frame: Ethernet, and IPv4 up to the source's first half. */
+/* The first bytes of a frame: Ethernet, and IPv4 up to the middle of the destination. */
 struct tvs_start {
     uint8_t byte[32];
 } __attribute__((aligned(32)));
