@@ -179,6 +179,26 @@ def test_page_needs_nothing_else(written: Path, out: Path) -> None:
         assert name in text
 
 
+def test_plots_stand_alone(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["bench", "report", str(written), "-o", str(tmp_path / "a.html"), "--plots", str(plots)]
+        )
+    assert ended.value.code == 0
+    names = sorted(path.name for path in plots.iterdir())
+    assert names == [f"path-{n}.svg" for n in range(1, len(names) + 1)]
+    page = (tmp_path / "a.html").read_text()
+    assert len(names) == page.count("<svg") > 1
+    for path in plots.iterdir():
+        root = ET.fromstring(path.read_text())
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.find(".//{http://www.w3.org/2000/svg}polyline") is not None
+
+
 def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
     """Without sources beside it there is no generic floor, and the result says so."""
     built = out / "out" / "nodes" / "bench-1" / "generation.so"

@@ -16,6 +16,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, cast
 
@@ -93,13 +94,28 @@ def read_result(path: Path) -> Result:
         raise BenchError(f"`{path}` is not whole: {where}: {first['msg']}") from None
 
 
-def sections(results: Sequence[Result]) -> list[Section]:
+def sections(results: Sequence[Result]) -> dict[str, Section]:
     """One per kind that there is a result of."""
-    found = []
+    found = {}
     for kind in KINDS:
         of_kind = [result for result in results if result.kind == kind]
         if of_kind:
-            found.append(_module(kind)[1](of_kind))
+            found[kind] = _module(kind)[1](of_kind)
+    return found
+
+
+def plots(results: Sequence[Result]) -> dict[str, str]:
+    """Every plot as an SVG file that needs nothing else: name -> text."""
+    css = files("tvsc.bench").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for kind, section in sections(results).items():
+        drawn = [part for part in section.parts if isinstance(part, Figure)]
+        for number, figure in enumerate(drawn, start=1):
+            head, _, rest = figure.svg.partition(">")
+            if "xmlns=" not in head:
+                head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+            back = '<rect width="100%" height="100%" fill="var(--back)"/>'
+            found[f"{kind}-{number}.svg"] = f"{head}><style>{css}</style>{back}{rest}\n"
     return found
 
 
@@ -115,4 +131,4 @@ def render_page(results: Sequence[Result]) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html.j2")
-    return template.render(sections=sections(results), version=__version__)
+    return template.render(sections=list(sections(results).values()), version=__version__)

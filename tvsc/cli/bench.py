@@ -20,16 +20,24 @@ def report(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="PAGE", help="The page to write.")
     ] = Path("bench.html"),
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", metavar="DIR", help="Also every plot, as an SVG file of its own."),
+    ] = None,
 ) -> None:
     """Draw results as one HTML page that needs nothing else.
 
     Example: tvsc bench report path.json -o bench.html
     """
+    from tvsc.bench import report as drawn
     from tvsc.bench.output import write
-    from tvsc.bench.report import read_result, render_page
 
     with failures_said():
-        write(out, render_page([read_result(path) for path in results]))
+        read = [drawn.read_result(path) for path in results]
+        write(out, drawn.render_page(read))
+        for name, text in drawn.plots(read).items() if plots is not None else ():
+            assert plots is not None
+            write(plots / name, text)
     typer.echo(f"written: {out}")
 
 
