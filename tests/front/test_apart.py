@@ -5,6 +5,8 @@ and the messages are those of the site read in one piece.
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -336,6 +338,28 @@ def test_what_a_dead_process_owes_is_done_here() -> None:
         return str(n).encode()
 
     assert in_processes(work, 12, 2) == [str(n).encode() for n in range(12)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_no_process_outlives_its_parent(number: signal.Signals, tmp_path: Path) -> None:
+    """The children hold the write end of a pipe, which is at its end when they are gone."""
+    program = (
+        "import os, time\n"
+        "from tvsc.lower.processes import in_processes\n"
+        "def work(n):\n"
+        "    os.write(1, b'begun\\n')\n"
+        "    time.sleep(60)\n"
+        "in_processes(work, 4, 2)\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == [b"begun\n"] * 2
+        process.send_signal(number)
+        assert process.stdout.read() == b""
+        assert process.wait() != 0
 
 
 def test_an_error_in_a_process_is_an_error_here() -> None:

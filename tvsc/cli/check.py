@@ -88,10 +88,11 @@ def check(
         colour = wants_colour(sys.stderr)
         typer.echo(render_text(diagnostics, sources, colour), err=True, nl=False, color=colour)
         found = summary(diagnostics)
+        shown = ascii(str(site))[1:-1] if not str(site).isprintable() else str(site)
         if model is not None:
-            typer.echo(f"{site}: good" + (f", {found}" if found else ""))
+            typer.echo(f"{shown}: good" + (f", {found}" if found else ""))
         elif found:
-            typer.echo(f"\n{site}: {found}", err=True)
+            typer.echo(f"\n{shown}: {found}", err=True)
         if report and model is not None:
             from tvsc.cli.check_report import print_report
 

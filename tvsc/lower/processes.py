@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,6 +12,8 @@ from multiprocessing.connection import Connection, wait
 from typing import cast
 
 Work = Callable[[int], bytes | None]
+
+_PR_SET_PDEATHSIG = 1
 
 
 def in_processes(work: Work, count: int, jobs: int) -> list[bytes | None]:
@@ -32,8 +36,9 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
     try:
         for first in range(jobs):
             ours, theirs = context.Pipe(duplex=False)
+            numbers = range(first, count, jobs)
             process = context.Process(
-                target=_child, args=(work, range(first, count, jobs), theirs), daemon=True
+                target=_child, args=(work, numbers, theirs, os.getpid()), daemon=True
             )
             process.start()
             theirs.close()
@@ -58,7 +63,11 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
     return results
 
 
-def _child(work: Work, numbers: range, out: Connection) -> None:
+def _child(work: Work, numbers: range, out: Connection, parent: int) -> None:
+    # A parent that is killed cannot end its children; the kernel does.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
