@@ -128,7 +128,7 @@ def test_nothing_stays_behind_whoever_is_killed(written: Path, number: signal.Si
         assert process.stderr is not None
         said = next((line for line in process.stderr if line.startswith("round 1")), "")
         process.send_signal(number)
-        process.wait()
+        process.wait(PATIENCE_S)
     assert said
     assert until(lambda: _left(lab_name(site)) == [], PATIENCE_S), _left(lab_name(site))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,26 @@ def test_run_kills_what_it_started_when_interrupted(tmp_path: Path) -> None:
         run(["sh", "-c", f"(sleep 1; touch {late}) & echo started; wait"], on_line=stop)
     run(["sleep", "1.3"])
     assert not late.exists()
+
+
+def test_no_python_runs_where_an_interrupt_would_be_lost() -> None:
+    """Python drops what is raised in hooks of a fork, KeyboardInterrupt too: none may run."""
+    program = """if True:
+        import os
+        from tvsc.build.process import run
+        os.register_at_fork(before=lambda: print("fork"), after_in_parent=lambda: print("forked"))
+        print(run(["true"]).status)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
+
+
+def test_run_says_what_it_cannot_start() -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        run(["no-such-program", "--help"])
+    assert caught.value.filename == "no-such-program"
 
 
 def test_complaint_leaves_out_what_went_well() -> None:

@@ -3,23 +3,24 @@
 A child leads a process group of its own, which is killed when this process is interrupted. When
 this process is killed outright the kernel kills the child, and what the child had started keeps
 the lock of OUT (an inherited descriptor) until it ends: nobody else writes there before.
+
+The kernel is asked by `setpriv`, not by a `preexec_fn`. With one, Python runs what modules have
+registered for a fork (the locks of `logging`, for one), drops any exception that comes up there,
+and so loses the ctrl-C that arrives meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 _STEP_DONE = re.compile(r"^\[\d+/\d+\] ")
 _MOST_LINES = 60
@@ -43,8 +44,19 @@ class Result:
         return "\n".join(lines)
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _tied(argv: Sequence[str | Path]) -> list[str]:
+    """The command that starts `argv` as a process which ends when this thread does."""
+    program, *arguments = [os.fspath(word) for word in argv]
+    setpriv = [_found("setpriv"), "--pdeathsig", "KILL", "--"]
+    return [*setpriv, _found(program), *arguments]
+
+
+def _found(program: str) -> str:
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/bin:/bin"
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    return found
 
 
 def run(
@@ -59,7 +71,7 @@ def run(
     `env` is added to the environment, whose language is C; `on_line` sees every line as it comes.
     """
     process = subprocess.Popen(
-        [os.fspath(arg) for arg in argv],
+        _tied(argv),
         cwd=cwd,
         env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
         stdin=subprocess.DEVNULL,
@@ -67,7 +79,6 @@ def run(
         stderr=subprocess.STDOUT,
         start_new_session=True,
         pass_fds=() if keep_fd is None else (keep_fd,),
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  # no thread holds a lock that prctl needs
         text=True,
         errors="replace",
     )

@@ -7,13 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import cast
 
 Work = Callable[[int], bytes | None]
 
 _PR_SET_PDEATHSIG = 1
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def in_processes(work: Work, count: int, jobs: int) -> list[bytes | None]:
@@ -40,7 +42,8 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
             process = context.Process(
                 target=_child, args=(work, numbers, theirs, os.getpid()), daemon=True
             )
-            process.start()
+            with _undisturbed():
+                process.start()
             theirs.close()
             processes.append(process)
             open_ends.append(ours)
@@ -63,13 +66,24 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
     return results
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait: an exception that comes up while Python forks is lost."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
 def _child(work: Work, numbers: range, out: Connection, parent: int) -> None:
     # A parent that is killed cannot end its children; the kernel does.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for ending in _ENDING:
+        signal.signal(ending, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     try:
         for number in numbers:
             out.send((number, work(number)))
