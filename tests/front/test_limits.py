@@ -51,6 +51,16 @@ def test_device_is_no_file(tmp_path: Path, name: str) -> None:
         assert first.message.endswith(f"{name}` cannot be read: is not a regular file")
 
 
+def test_directory_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named as itself, also where its path has no name; and where the site is, is said."""
+    monkeypatch.chdir(tmp_path)
+    _, (first,), _ = load_site(Path())
+    assert (first.message, first.help) == ("`.` cannot be read: is a directory", None)
+    write(tmp_path, "language 1\n")
+    _, (first,), _ = load_site(Path())
+    assert first.help == "the site is in a file: `./site.tvs`"
+
+
 @pytest.mark.parametrize("text", ['include "more.tvs"', 'pool p { servers from "list.csv" }'])
 def test_link_to_a_file_of_no_site(tmp_path: Path, text: str) -> None:
     """A link's name does not make a list of what lies behind it."""

@@ -45,7 +45,8 @@ class Loader:
             self.report(Diagnostic(codes.FILE_SUFFIX, message, span, help="rename the file"))
             return None
         here = "" if self.root.parent == Path() else self.root.parent
-        path = os.path.join(here, name)  # noqa: PTH118 - keeps `..` and the user's spelling
+        # keeps `..` and the user's spelling; the path `.` has no name
+        path = os.path.join(here, name) or str(self.root)  # noqa: PTH118
         text = self._text(path, span)
         return None if text is None else self.sources.add(name, path, text)
 
@@ -74,11 +75,10 @@ class Loader:
             return None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            self.report(
-                Diagnostic(
-                    codes.FILE_UNREADABLE, f"`{path}` cannot be read: {reason.lower()}", span
-                )
-            )
+            message = f"`{path}` cannot be read: {reason.lower()}"
+            within = os.path.join(path, "site.tvs")  # noqa: PTH118 - as above
+            hint = f"the site is in a file: `{within}`" if os.path.isfile(within) else None  # noqa: PTH113
+            self.report(Diagnostic(codes.FILE_UNREADABLE, message, span, help=hint))
             return None
         self._characters += len(data)
         if self._characters > limits.SITE_CHARACTERS or len(self.sources.files) >= limits.FILES:
