@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 class Format(StrEnum):
@@ -64,10 +60,10 @@ def lab(
     from tvsc.bench.lab_report import head, reload_line, tables
     from tvsc.bench.latency_text import print_table
     from tvsc.build.progress import Progress
-    from tvsc.cli.failures import failures_said
+    from tvsc.cli.failures import failures_said, sigterm_is_ctrl_c
     from tvsc.lab.errors import LabError
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    sigterm_is_ctrl_c()
     wish = Wish(
         site=site,
         out=out or Path("out") / "bench" / _name(site),
@@ -105,7 +101,3 @@ def register(app: typer.Typer) -> None:
 def _name(site: Path) -> str:
     path = site.resolve()
     return path.parent.name if path.stem == "site" else path.stem
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

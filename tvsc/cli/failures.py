@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 INTERRUPTED = 130
 
@@ -39,3 +44,12 @@ def failures_said() -> Iterator[None]:
     else:
         return
     raise typer.Exit(1)
+
+
+def sigterm_is_ctrl_c() -> None:
+    """From now on; for commands that take down what they made outside of this process."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from tvsc.cli.failures import failures_said
-
-if TYPE_CHECKING:
-    from types import FrameType
+from tvsc.cli.failures import failures_said, sigterm_is_ctrl_c
 
 
 class Format(StrEnum):
@@ -150,10 +146,6 @@ def _default_out(site: Path) -> Path:
 @contextmanager
 def _failures_said() -> Iterator[None]:
     """As for all commands; SIGTERM ends a lab as ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    sigterm_is_ctrl_c()
     with failures_said():
         yield
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
