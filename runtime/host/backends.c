@@ -9,6 +9,7 @@
 #include "backends_map.h"
 #include "host.h"
 #include "netlink.h"
+#include "pools_map.h"
 
 struct pool {
     struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
@@ -25,6 +26,7 @@ struct tvs_backends {
     unsigned n_backends, n_pools;
     uint32_t serial; /* of the generation bound last */
     struct pool *pools[TVS_MAX_POOLS];
+    struct tvs_pools_map by_name;
     struct tvs_backends_map map; /* (pool, address, port) -> id */
     struct tvs_timer rebuild;
     uint32_t *scratch; /* [2 * TVS_MAX_BACKENDS] */
@@ -54,18 +56,10 @@ const char *tvs_backend_state_name(uint8_t state)
     }
 }
 
-static int pool_find(const struct tvs_backends *backends, const char *name)
-{
-    for (unsigned i = 0; i < backends->n_pools; i++)
-        if (strcmp(backends->pools[i]->name, name) == 0)
-            return (int)i;
-    return -ENOENT;
-}
-
 int64_t tvs_backends_find(const struct tvs_host *host, const char *pool, uint32_t address,
                           uint16_t port, bool *pool_known)
 {
-    int index = pool_find(host->backends, pool);
+    int index = tvs_pools_map_find(&host->backends->by_name, pool);
     int64_t id;
 
     *pool_known = index >= 0;
@@ -207,7 +201,7 @@ int tvs_backends_weight(struct tvs_host *host, uint32_t id, uint32_t weight)
 
 static struct pool *pool_get(struct tvs_backends *backends, const char *name, unsigned *index)
 {
-    int found = pool_find(backends, name);
+    int found = tvs_pools_map_find(&backends->by_name, name);
     struct pool *pool;
 
     if (found >= 0) {
@@ -225,6 +219,7 @@ static struct pool *pool_get(struct tvs_backends *backends, const char *name, un
         return NULL;
     }
     *index = backends->n_pools;
+    tvs_pools_map_put(&backends->by_name, pool->name, *index);
     backends->pools[backends->n_pools++] = pool;
     return pool;
 }

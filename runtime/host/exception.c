@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "announced.h"
 #include "host.h"
 #include "rtnl.h"
 #include "tap.h"
@@ -34,8 +35,7 @@ struct tvs_exception {
     struct tvs_rtnl *rtnl;
     struct tvs_exception_port port[TVS_MAX_PORTS];
     struct tap_context context[TVS_MAX_PORTS];
-    struct tvs_rtnl_route *announced; /* what is in the kernel now */
-    unsigned n_announced;
+    struct tvs_announced announced;
 };
 
 const struct tvs_exception_port *tvs_exception_port(const struct tvs_host *host, unsigned port)
@@ -258,70 +258,25 @@ void tvs_exception_stop(struct tvs_host *host)
             rte_pktmbuf_free(exception->context[i].held[k]);
     }
     tvs_rtnl_close(exception->rtnl);
-    free(exception->announced);
+    tvs_announced_free(&exception->announced);
     free(exception);
     host->exception = NULL;
 }
 
 /* ---- announcing ------------------------------------------------------------------------------ */
 
-static bool has_route(const struct tvs_rtnl_route *list, unsigned n,
-                      const struct tvs_rtnl_route *route)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (list[i].address == route->address && list[i].prefix_len == route->prefix_len)
-            return true;
-    return false;
-}
-
-static void remove_routes(struct tvs_exception *exception, const struct tvs_rtnl_route *list,
-                          unsigned n, const struct tvs_rtnl_route *keep, unsigned n_keep)
-{
-    for (unsigned i = 0; i < n; i++) {
-        int err = 0;
-
-        if (!has_route(keep, n_keep, &list[i]))
-            err = tvs_rtnl_route_del(exception->rtnl, &list[i]);
-        if (err && err != -ESRCH && err != -ENODEV)
-            fail(exception->port[0].name, "withdraw a route", err);
-    }
-}
-
 int tvs_exception_announce(struct tvs_host *host)
 {
     struct tvs_exception *exception = host->exception;
-    const struct tvs_generation *generation = host->bound->generation;
-    unsigned n_routes = tvs_generation_n_routes(generation);
-    struct tvs_rtnl_route *list;
     int err;
 
     if (!exception)
         return -ENODEV;
-    list = calloc(n_routes + 1, sizeof(*list));
-    if (!list)
-        return -ENOMEM;
-    for (unsigned i = 0; i < n_routes; i++) {
-        const struct tvs_gen_route *route = tvs_generation_route(generation, i);
-
-        list[i] = (struct tvs_rtnl_route){.address = route->address,
-                                          .prefix_len = route->prefix_len,
-                                          .table = TVS_EXCEPTION_TABLE,
-                                          .ifindex = exception->port[0].ifindex};
-        err = tvs_rtnl_route_add(exception->rtnl, &list[i]);
-        if (err) {
-            fail(exception->port[0].name, "announce a route", err);
-            /* all or nothing: half a node's routes would draw traffic that cannot come back */
-            remove_routes(exception, list, i, exception->announced, exception->n_announced);
-            free(list);
-            return err;
-        }
-    }
-    remove_routes(exception, exception->announced, exception->n_announced, list, n_routes);
-    free(exception->announced);
-    exception->announced = list;
-    exception->n_announced = n_routes;
-    host->announced = true;
-    return 0;
+    err = tvs_announced_follow(&exception->announced, exception->rtnl, host->bound->generation,
+                               exception->port[0].ifindex, exception->port[0].name);
+    if (!err)
+        host->announced = true;
+    return err;
 }
 
 void tvs_exception_withdraw(struct tvs_host *host)
@@ -330,8 +285,7 @@ void tvs_exception_withdraw(struct tvs_host *host)
 
     if (!exception)
         return;
-    remove_routes(exception, exception->announced, exception->n_announced, NULL, 0);
-    exception->n_announced = 0;
+    tvs_announced_withdraw(&exception->announced, exception->rtnl, exception->port[0].name);
     host->announced = false;
 }
 
@@ -342,8 +296,8 @@ void tvs_exception_restore(struct tvs_host *host)
 
     for (unsigned i = 0; i < host->n_ports && !err; i++)
         err = default_route(host, i);
-    for (unsigned i = 0; i < exception->n_announced && !err; i++)
-        err = tvs_rtnl_route_add(exception->rtnl, &exception->announced[i]);
+    if (!err)
+        err = tvs_announced_restore(&exception->announced, exception->rtnl);
     if (err)
         tvs_warning("%s: routes are not back yet: %s", exception->port[0].name, strerror(-err));
 }

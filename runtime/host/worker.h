@@ -7,6 +7,7 @@
 
 #include <sys/eventfd.h>
 
+#include "core/pace.h"
 #include "host.h"
 
 /*
@@ -41,12 +42,14 @@ static inline void tvs_worker_wake(const struct tvs_host_worker *worker)
         eventfd_write(worker->wake_fd, 1);
 }
 
-/* What bounds a turn's housekeeping. */
+/* What paces a turn's housekeeping, and what bounds it. */
 enum {
     TVS_SWEEP_PERIOD_TICKS = 30, /* each record is looked at once in so long */
+    TVS_SWEEP_LAG_TICKS = 2,     /* made up for: a worker may sleep through a tick */
     TVS_SWEEP_BUSY = 16,         /* records per turn that had packets */
-    TVS_SWEEP_IDLE = 1024,       /* and per turn that had none */
+    TVS_SWEEP_IDLE = 1024,       /* and per turn that had none, when it is behind */
 };
+_Static_assert((int)TVS_SWEEP_BUSY >= (int)TVS_PACE_STEP, "a busy worker sweeps all the same");
 
 /* The threads' main function (worker_loop.c). */
 int tvs_worker_main(void *host_worker);

@@ -32,7 +32,8 @@ struct turn {
     bool relays;                  /* is worker 0, and sends for others */
     uint64_t woken;               /* workers to wake after the burst, by bit */
     struct tvs_clock clock;
-    uint32_t sweep_left;
+    struct tvs_pace pace; /* of the sweep */
+    bool behind;          /* with the sweep */
     uint64_t turns;
 };
 
@@ -255,22 +256,12 @@ TVS_INLINE void look(struct turn *turn)
 
 TVS_INLINE void housekeep(struct turn *turn, bool worked)
 {
-    uint32_t budget;
+    uint64_t now = rte_rdtsc();
 
-    if (TVS_UNLIKELY(clock_advance(&turn->clock, rte_rdtsc()))) {
+    if (TVS_UNLIKELY(clock_advance(&turn->clock, now)))
         turn->core->now_tick = turn->clock.tick;
-        /* without a session nothing expires, and pages that were never used stay untouched */
-        turn->sweep_left = turn->core->n_sessions == 0
-                               ? 0
-                               : tvs_worker_sweep_budget(turn->core, TVS_SWEEP_PERIOD_TICKS);
-    }
-    if (turn->sweep_left == 0)
-        return;
-    budget = worked ? TVS_SWEEP_BUSY : TVS_SWEEP_IDLE;
-    if (budget > turn->sweep_left)
-        budget = turn->sweep_left;
-    tvs_worker_sweep(turn->core, budget);
-    turn->sweep_left -= budget;
+    turn->behind =
+        tvs_pace_sweep(&turn->pace, turn->core, now, worked ? TVS_SWEEP_BUSY : TVS_SWEEP_IDLE);
 }
 
 /* Returns how many packets there were. */
@@ -315,7 +306,7 @@ static void run_interrupt(struct turn *turn)
     while (!stopped(turn)) {
         unsigned worked = run_turn(turn, true);
 
-        if (worked > 0 || turn->sweep_left > 0)
+        if (worked > 0 || turn->behind)
             tvs_idle_worked(&idle);
         else
             tvs_idle_empty(&idle, turn->clock.next_tsc);
@@ -344,6 +335,8 @@ int tvs_worker_main(void *host_worker)
     }
     tvs_clock_start(&turn.clock, host);
     turn.core->now_tick = turn.clock.tick;
+    tvs_pace_start(&turn.pace, turn.core, TVS_SWEEP_PERIOD_TICKS * turn.clock.tick_cycles,
+                   TVS_SWEEP_LAG_TICKS * turn.clock.tick_cycles, rte_rdtsc());
     look(&turn);
     if (turn.bound->generation->idle == TVS_IDLE_INTERRUPT)
         run_interrupt(&turn);

@@ -11,16 +11,17 @@
 #include "host/netlink.h"
 
 /* Workers that never turn: what is retired stays readable until the end of the test. */
+enum { STUB_RETIRED = 2 * TVS_MAX_POOLS };
 static struct {
     unsigned n;
-    void *memory[4096];
-    void (*release[4096])(void *);
+    void *memory[STUB_RETIRED];
+    void (*release[STUB_RETIRED])(void *);
 } stub_retired;
 
 int tvs_workers_retire(struct tvs_host *host, void (*release)(void *), void *memory)
 {
     (void)host;
-    if (stub_retired.n == 4096)
+    if (stub_retired.n == STUB_RETIRED)
         return -ENOMEM;
     stub_retired.memory[stub_retired.n] = memory;
     stub_retired.release[stub_retired.n++] = release;

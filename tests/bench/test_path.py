@@ -16,6 +16,7 @@ import pytest
 from tvsc.bench.errors import BenchError
 from tvsc.bench.harness import Batch, run_batch
 from tvsc.bench.path import FLOORS, PathResult
+from tvsc.bench.path_plan import Choice, counted
 from tvsc.bench.report import read_result, render_page
 from tvsc.cli.main import main
 
@@ -130,6 +131,28 @@ def test_lines_of_a_packet_are_counted(result: PathResult) -> None:
     assert "buckets" not in reply.lines
     assert 0.7 < reply.lines["records"] <= 1
     assert request.lines_sum > reply.lines_sum
+
+
+def test_only_the_directions_asked_for_are_counted(out: Path, written: Path) -> None:
+    built = out / "out" / "nodes" / "bench-1" / "generation.so"
+    arguments = ("--direction", "reply", "--workers", "1", "--format", "json")
+    done = _tvsc("path", str(built), *TINY, *arguments)
+    assert done.returncode == 0, done.stderr
+    result = PathResult.model_validate_json(done.stdout)
+    assert {row.workload.direction for row in result.rows} == {"reply"}
+    counted_for = [(t.workload.service_class, t.workload.direction) for t in result.touches]
+    assert counted_for == [("fullnat/tcp", "reply"), ("fullnat/udp", "reply")]
+
+
+def test_what_is_counted_is_what_has_packets() -> None:
+    every = ("request", "reply", "close", "new", "refused")
+    assert counted(Choice(), "fullnat/tcp") == every
+    assert counted(Choice(full=True), "fullnat/tcp") == every
+    assert counted(Choice(), "fullnat/udp") == ("request", "reply", "new", "refused")
+    asked = Choice(directions=("sweep", "refused", "close"))
+    assert counted(asked, "fullnat/tcp") == ("close", "refused")
+    assert counted(asked, "fullnat/udp") == ("refused",)
+    assert counted(Choice(directions=("sweep",)), "fullnat/tcp") == ()
 
 
 def test_small_pages_are_said(result: PathResult) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tvsc.bench import harness, machine
 from tvsc.bench.errors import BenchError
 from tvsc.bench.path import PathResult, Reader, Touches, Workload
-from tvsc.bench.path_plan import Choice, batches
+from tvsc.bench.path_plan import Choice, batches, counted
 from tvsc.bench.path_subject import Subject, of_generation, of_site
 from tvsc.bench.touches import BURST, SESSIONS, count
 from tvsc.build.host import PATH_BENCH, bench_programs
@@ -18,7 +18,6 @@ from tvsc.build.progress import Progress
 from tvsc.build.toolchain import find_compiler
 from tvsc.build.trace import find_valgrind
 
-_COUNTED = ("request", "reply", "close", "new", "refused")
 _STAT = Path("/proc/stat")
 _STEAL_FIELD = 8
 _QUICK = Choice()
@@ -63,7 +62,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
             continue
         _run(program, subject, batch, cpus, wish, reader, progress)
     if wish.count:
-        _count(program, subject, names, reader, progress)
+        _count(program, subject, wish.choice, names, reader, progress)
     if not reader.rows and not reader.pairs:
         raise BenchError("nothing was measured", help="\n      ".join(reader.notes))
     _notes(reader, subject, _steal_s() - steal_before)
@@ -139,7 +138,12 @@ def _run(
 
 
 def _count(
-    program: Path, subject: Subject, names: tuple[str, ...], reader: Reader, progress: Progress
+    program: Path,
+    subject: Subject,
+    choice: Choice,
+    names: tuple[str, ...],
+    reader: Reader,
+    progress: Progress,
 ) -> None:
     valgrind = find_valgrind()
     if valgrind is None:
@@ -150,7 +154,9 @@ def _count(
         return
     for name in names:
         label = subject.classes.get(int(name), name) if subject.classes else f"fullnat/{name}"
-        directions = [d for d in _COUNTED if d != "close" or label.endswith("tcp")]
+        directions = counted(choice, label)
+        if not directions:
+            continue
         with progress.step(f"count instructions and cache lines of {label} under valgrind"):
             counts = count(valgrind, program, subject.generation, name, directions)
         for direction, found in counts.items():

@@ -12,6 +12,7 @@ BURSTS = (1, 4, 8, 16, 32)
 SIZES = (60, 128, 256, 512, 1024, 1514)
 
 _PACKETS = ("request", "reply", "close", "new")
+_COUNTED = (*_PACKETS, "refused")
 _QUICK_SESSIONS = (1_000, 10_000, 100_000, 1_000_000)
 _FULL_SESSIONS = (*_QUICK_SESSIONS, 4_000_000)
 _LARGE = 1_000_000
@@ -52,6 +53,18 @@ def batches(choice: Choice, classes: tuple[str, ...], room: int | None) -> list[
     if choice.workers == 2:
         return [batch for batch in found if batch.two_workers]
     return found
+
+
+def counted(choice: Choice, label: str) -> tuple[str, ...]:
+    """The directions whose instructions and cache lines are counted for a class, `fullnat/udp`:
+    those that have packets, of these the user's.
+    """
+    return tuple(
+        direction
+        for direction in _COUNTED
+        if direction in (choice.directions or _COUNTED)
+        and (direction != "close" or label.endswith("tcp"))
+    )
 
 
 def _of_class(choice: Choice, name: str, is_first: bool, room: int | None) -> list[Batch]:
