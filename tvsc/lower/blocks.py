@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -249,7 +250,7 @@ class BlockReader:
                 _Finished(built, later, number, waiting, self),
             )
             entries.append(entry)
-        return Read(entries, Counts(head["statements"], head["looped"]))
+        return Read(entries, Counts(head["statements"], Counter(head["looped"])))
 
     def _lists(self, lists: Sequence[tuple[str, str]]) -> list[int] | None:
         """The numbers of a record's list files; None when one is not what it was."""
