@@ -31,7 +31,7 @@ from tvsc.lower import load_site
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "examples" / "two-clusters" / "site.tvs"
 SIZES = (2, 20)
-FORMS: tuple[Form, ...] = ("tvs", "csv")
+FORMS: tuple[Form, ...] = ("tvs", "csv", "variables")
 
 
 def files_of(site: Path) -> tuple[Path, ...]:

@@ -35,6 +35,7 @@ from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.reader import Reader
 from tvsc.lower.schema import KINDS, Kind, Setting
 from tvsc.lower.tally import Tally, excess, of_body, of_loop
+from tvsc.lower.watch import Watch
 from tvsc.source import Span
 
 VOCABULARY = (settings_site, settings_cluster, settings_service)
@@ -94,11 +95,13 @@ def decode_part(
     body: tuple[Statement, ...],
     env: Env,
     report: Callable[[Diagnostic], None],
+    watch: Watch | None = None,
 ) -> tuple[Fields, Counts]:
     """The settings of some statements of a file without includes, and how many these were."""
     file = File(0, body)
     top = Fields(KINDS["file"], Span(0, 0, 0))
     decoder = _Decoder(Program(file, {}), report)
+    decoder.watch = watch
     with suppress(_EnoughError):
         decoder.body(top, body, env)
     return top, decoder.counts
@@ -120,6 +123,7 @@ class _Decoder:
         # The entries of the file level, in pieces: between two of them something waits.
         self.pieces: list[dict[tuple[str, str], Entry]] = []
         self.waiting: list[Waiting] = []
+        self.watch: Watch | None = None
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.errors += 1
@@ -245,7 +249,11 @@ class _Decoder:
 
     def line(self, out: Fields, line: Line, env: Env) -> None:
         reader = Reader(line.items, env)
+        watch = self.watch
         while not reader.done():
+            first = reader.at
+            if watch is not None:
+                watch.begin()
             try:
                 setting = self.keyword(out.kind, reader)
                 value = setting.read(reader)
@@ -263,6 +271,9 @@ class _Decoder:
                 entry.key = setting.key(value)
             if setting.block is not None and block is not None:
                 entry.fields = Fields(KINDS[setting.block], block.span)
+            if watch is not None:
+                alone = out.kind.name != "file" and entry.fields is None
+                watch.end(entry, line.items[first : reader.at], env, alone)
             self.add(out, entry)
             if entry.fields is not None and block is not None:
                 self.body(entry.fields, block.body, Env(env))

@@ -27,7 +27,6 @@ class Store:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = None if directory is None else str(directory)
-        self._written = 0
 
     def get(self, key: str) -> bytes | None:
         """The entry, or None when there is none that is whole."""
@@ -61,14 +60,13 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             new.write_bytes(_hash(key, body) + body)
             new.rename(path)
-            self._written += 1
         except OSError:
             with suppress(OSError):
                 new.unlink()
 
     def trim(self) -> None:
         """After writing: removes the entries that were used longest ago when there are too many."""
-        if self._directory is None or not self._written:
+        if self._directory is None:
             return
         entries: list[tuple[float, int, Path]] = []
         for path in Path(self._directory).glob("*/*"):
