@@ -236,9 +236,8 @@ def _server_places(noun: Pool | Service, origins: Origins) -> list[Json]:
     return places
 
 
-def all_places(parts: Any, servers: Any, places: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
-    """Every place of a noun, `[path, start, end]` or `[path, start, end, file]`."""
-    yield from parts
+def places_of_servers(servers: Any, places: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
+    """Every place of a pool's servers, `[path, start, end]` or `[path, start, end, file]`."""
     for row, place in zip(servers, places, strict=True):
         file = place[-1:] if len(place) % 2 else []
         yield [row[1], *place[:2], *file]

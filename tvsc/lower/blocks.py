@@ -27,7 +27,7 @@ from tvsc.dsl.ast import Blocks, Program, Statement
 from tvsc.dsl.load import Loader
 from tvsc.dsl.parser import parse_part
 from tvsc.lower import defaults as defaults_
-from tvsc.lower.block_record import DEFAULTS, Job, all_places, list_digest, record
+from tvsc.lower.block_record import DEFAULTS, Job, list_digest, places_of_servers, record
 from tvsc.lower.decode import Counts, Read, Waiting, decode_part
 from tvsc.lower.evaluate import Env
 from tvsc.lower.fields import Entry, Fields
@@ -120,14 +120,20 @@ class _Later:
             made = noun([*data, rows] if data[0] == POOL else data)
             self.nouns.append(cast("Pool | Service", made))
         self._places = places
-        self._parsed: tuple[list[Any], list[Any]] | None = None
+        self._parts: list[Any] | None = None
+        self._server_places: list[Any] | None = None
 
-    def of(self, number: int) -> list[tuple[str, Span]]:
-        """The places of one noun."""
-        if self._parsed is None:
-            self._parsed = json.loads(self._origins), json.loads(self._places_text)
-        parts, places = (part[number] for part in self._parsed)
-        found = all_places(parts, self._servers[number], places)
+    def parts_of(self, number: int) -> list[tuple[str, Span]]:
+        """Where the parts of one noun were written, but for its servers."""
+        if self._parts is None:
+            self._parts = json.loads(self._origins)
+        return [(place[0], self._places.span(place)) for place in self._parts[number]]
+
+    def servers_of(self, number: int) -> list[tuple[str, Span]]:
+        """Where its servers were written."""
+        if self._server_places is None:
+            self._server_places = json.loads(self._places_text)
+        found = places_of_servers(self._servers[number], self._server_places[number])
         return [(place[0], self._places.span(place)) for place in found]
 
 
@@ -147,7 +153,11 @@ class _Finished:
         return self._later.nouns[self._number]
 
     def place(self, origins: Origins) -> None:
-        origins.put_later(self.noun.at, partial(self._later.of, self._number))
+        noun = self.noun
+        origins.put_later(noun.at, partial(self._later.parts_of, self._number))
+        if isinstance(noun, Pool):
+            servers = f"{noun.at}/server"
+            origins.put_later(servers, partial(self._later.servers_of, self._number))
 
     def fields(self) -> Fields:
         top = self._reader.fields(self._waiting)

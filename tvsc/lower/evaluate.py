@@ -306,7 +306,7 @@ def _prefix(expr: Call, values: list[Scalar]) -> IPv4Interface | IPv6Interface:
             expr.arguments[0].span,
             f"write `{FUNCTIONS[expr.function][0]}`",
         )
-    if value.ip != value.network.network_address:
+    if int(value) != int(value.network.network_address):
         fail(
             codes.BAD_PREFIX,
             f"`{value}` has bits set after its length",
