@@ -34,6 +34,7 @@ SHARED_EDITS = (
     Edit("a default of pools changed", re.compile(r"(\brise )(\d+)()\b"), _next_number),
     Edit("a default of services changed", re.compile(r"(\bfin )(\d+)(m?s)\b"), _next_number),
     Edit("a network changed", re.compile(r"(\blet servers = )(\d+)(\.)"), _next_number),
+    Edit("a usual weight changed", re.compile(r"(\blet full += )(\d+)()\b"), _next_number),
     Edit("a port changed", re.compile(r"(\blet backend = )(\d+)()\b"), _next_number),
 )
 """Of the main file of a generated site of the form `variables`: what every block uses."""
