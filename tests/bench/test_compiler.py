@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tvsc.bench.compiler import (
+from tvsc.bench.compiler import CompilerResult, Growth, SiteRun, growth_of
+from tvsc.bench.compiler_report import figures, section, step_table, tables
+from tvsc.bench.edits import (
     EDITS,
     INTERVAL,
     NEW_VIP,
+    SHARED_EDITS,
     WEIGHT,
-    CompilerResult,
     Edit,
-    Growth,
-    SiteRun,
     apply_edit,
-    growth_of,
 )
-from tvsc.bench.compiler_report import figures, section, step_table, tables
 from tvsc.bench.report import read_result, render_page
 from tvsc.bench.sites import MAX_SERVICES, Form, write_site
 from tvsc.dsl.format import format_text
@@ -31,7 +29,7 @@ from tvsc.lower import load_site
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "examples" / "two-clusters" / "site.tvs"
 SIZES = (2, 20)
-FORMS: tuple[Form, ...] = ("tvs", "csv")
+FORMS: tuple[Form, ...] = ("tvs", "csv", "variables")
 
 
 def files_of(site: Path) -> tuple[Path, ...]:
@@ -81,11 +79,12 @@ def test_sites_out_of_bounds(services: int, servers: int, tmp_path: Path) -> Non
 # Edits
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=[edit.name for edit in EDITS])
+@pytest.mark.parametrize("edit", (*EDITS, *SHARED_EDITS), ids=lambda edit: str(edit.name))
 def test_an_edit_changes_one_line(edit: Edit, tmp_path: Path) -> None:
-    site = write_site(tmp_path, 60)
+    shared = edit in SHARED_EDITS
+    site = write_site(tmp_path, 60, form="variables" if shared else "tvs")
     before = {path: path.read_text().splitlines() for path in files_of(site)}
-    assert apply_edit(edit, files_of(site))
+    assert apply_edit(edit, (site,) if shared else files_of(site))
     after = {path: path.read_text().splitlines() for path in files_of(site)}
     pairs = [(a, b) for path in before for a, b in zip(before[path], after[path], strict=True)]
     assert len([a for a, b in pairs if a != b]) == 1
@@ -150,6 +149,8 @@ def test_what_each_step_did(result: CompilerResult) -> None:
     for run in generated:
         assert run.output.services == run.size
         assert run.output.servers == 2 * (run.size or 0)
+        for name in ("first", *(edit.name for edit in SHARED_EDITS)):
+            assert counts(run, f"check, variables, {name}") == (0, 0)
     assert result.host_build is None
 
 

@@ -17,7 +17,7 @@ from types import FrameType
 import pytest
 
 from tests.compile.probe import run_c
-from tvsc.bench.compiler import EDITS, INTERVAL, NEW_VIP, WEIGHT, Edit, apply_edit
+from tvsc.bench.edits import EDITS, INTERVAL, NEW_VIP, WEIGHT, Edit, apply_edit
 from tvsc.bench.sites import write_site
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import base_hash, find_compiler

@@ -324,9 +324,9 @@ def test_processes_give_what_one_gives() -> None:
         return None if n % 5 == 0 else bytes([n]) * 100_000
 
     expected = [work(n) for n in range(23)]
-    assert in_processes(work, 23, 4) == expected
-    assert in_processes(work, 23, 1) == expected
-    assert in_processes(work, 0, 4) == []
+    assert list(in_processes(work, 23, 4)) == expected
+    assert list(in_processes(work, 23, 1)) == expected
+    assert list(in_processes(work, 0, 4)) == []
 
 
 def test_what_a_dead_process_owes_is_done_here() -> None:
@@ -337,7 +337,7 @@ def test_what_a_dead_process_owes_is_done_here() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return str(n).encode()
 
-    assert in_processes(work, 12, 2) == [str(n).encode() for n in range(12)]
+    assert list(in_processes(work, 12, 2)) == [str(n).encode() for n in range(12)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
@@ -349,7 +349,7 @@ def test_no_process_outlives_its_parent(number: signal.Signals, tmp_path: Path) 
         "def work(n):\n"
         "    os.write(1, b'begun\\n')\n"
         "    time.sleep(60)\n"
-        "in_processes(work, 4, 2)\n"
+        "list(in_processes(work, 4, 2))\n"
     )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(
@@ -369,4 +369,4 @@ def test_an_error_in_a_process_is_an_error_here() -> None:
         return b""
 
     with pytest.raises(ValueError, match="five"):
-        in_processes(work, 8, 2)
+        list(in_processes(work, 8, 2))

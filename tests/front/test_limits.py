@@ -202,7 +202,7 @@ cluster A {
     workers 64  steering software  sessions 1k * 2 per worker  idle interrupt
     local-ips { short 172.16.0.0/12  long /24 per node  workers 1024 each }
     fabric 10.0.0.1 { asn 2 }
-    for n in 1..10000 {
+    for n in 1..4096 {
         node "n{n}" {
             router-id 10.0.0.1 + n
             workers shared
@@ -214,4 +214,4 @@ cluster A {
     start = time.process_time()
     found = codes_of(write(tmp_path, text))
     assert {"TVS0302", "TVS0502", "TVS0503"} <= set(found)
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 20

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
 import signal
 import statistics
@@ -24,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tvsc.bench import machine
+from tvsc.bench.edits import EDITS, SHARED_EDITS, apply_edit
 from tvsc.bench.errors import BenchError
 from tvsc.bench.result import Result, Row
 from tvsc.bench.sites import write_site
@@ -35,7 +35,6 @@ from tvsc.pipeline import SiteError
 DEFAULT_SIZES = (100, 1_000, 10_000)
 
 _SAID_BYTES = 2000
-_NEW_VIP = "198.51.100.77"
 _MIN_RATIO = 2
 
 
@@ -118,41 +117,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """A change of one line: what it is called, and how a line is changed."""
-
-    name: str
-    pattern: re.Pattern[str]
-    change: Callable[[re.Match[str]], str]
-
-
-def _next_number(match: re.Match[str]) -> str:
-    return f"{match[1]}{int(match[2]) + 1}{match[3]}"
-
-
-WEIGHT = Edit("a weight changed", re.compile(r"(\bweight )(\d+)()\b"), _next_number)
-INTERVAL = Edit("a health interval changed", re.compile(r"(\bevery )(\d+)(m?s)\b"), _next_number)
-NEW_VIP = Edit(
-    "a VIP added", re.compile(r"(\bvip +)(?=[\d.]+)"), lambda match: f"{match[1]}{_NEW_VIP}, "
-)
-EDITS = (WEIGHT, INTERVAL, NEW_VIP)
-
-
-def apply_edit(edit: Edit, files: Sequence[Path]) -> bool:
-    """Changes one line: the first that fits, in the files from the middle one on. False if none."""
-    middle = len(files) // 2
-    for path in (*files[middle:], *files[:middle]):
-        text = path.read_text(encoding="utf-8")
-        changed = edit.pattern.sub(edit.change, text, count=1)
-        if changed != text:
-            path.write_text(changed, encoding="utf-8")
-            return True
-    return False
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
-    """A site as it lies in the work directory. `files` is every file of it, the main one first."""
+    """A site as it lies in the work directory. `files` is every file of it, the main one first.
+    `shared` is the same as a site in which variables decide.
+    """
 
     name: str
     size: int | None
@@ -160,6 +128,7 @@ class Place:
     files: tuple[Path, ...]
     out: Path
     cache: Path
+    shared: Place | None = None
 
 
 def _run(argv: Sequence[str], cache: Path, log: Path) -> tuple[float, float, int]:
@@ -230,6 +199,21 @@ def steps(
             continue
         yield run(f"check, {edit.name}", "check", place.cache)
         yield run(f"compile, {edit.name}", "compile", host_cache)
+    if place.shared is not None:
+        yield from _shared_steps(place.shared, say)
+
+
+def _shared_steps(place: Place, say: Callable[[str], None]) -> Iterator[Step]:
+    """Edits of what every block uses, each found by a check."""
+
+    def run(action: str) -> Step:
+        say(f"{place.name}: {action}")
+        return _step(f"check, variables, {action}", ("check", str(place.site)), place, place.cache)
+
+    yield run("first")
+    for edit in SHARED_EDITS:
+        if apply_edit(edit, place.files[:1]):
+            yield run(edit.name)
 
 
 def _sizes_of(directory: Path, pattern: str) -> dict[int, int]:
@@ -275,11 +259,17 @@ def _copied(site: Path, work: Path) -> Place:
     return Place(name, None, files[0], tuple(files), work / "out", work / "cache")
 
 
-def _generated(services: int, servers: int, work: Path) -> Place:
+def _generated(services: int, servers: int, work: Path, with_shared: bool = False) -> Place:
     site = write_site(work / "site", services, servers)
     parts = sorted(path for path in site.parent.rglob("*") if path.is_file() and path != site)
     name = f"{services:,} services"
-    return Place(name, services, site, (site, *parts), work / "out", work / "cache")
+    shared = None
+    if with_shared:
+        other = write_site(work / "variables", services, servers, "variables")
+        cache = work / "variables-cache"
+        cache.mkdir()
+        shared = Place(name, None, other, (other,), work / "out", cache)
+    return Place(name, services, site, (site, *parts), work / "out", work / "cache", shared)
 
 
 def _median(runs: Sequence[Sequence[Step]]) -> tuple[Step, ...]:
@@ -355,7 +345,7 @@ def measure(wish: Wish, progress: Progress) -> CompilerResult:
         def made(where: Path, size: int | None) -> Place:
             (where / "cache").mkdir(parents=True)
             if size is not None:
-                return _generated(size, wish.servers, where)
+                return _generated(size, wish.servers, where, with_shared=True)
             assert wish.site is not None
             return _copied(wish.site, where)
 

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, Literal
 
-Form = Literal["tvs", "csv"]
+Form = Literal["tvs", "csv", "variables"]
 
 SERVICES_PER_FILE: Final = 500
 MAX_SERVICES: Final = 16000
@@ -38,7 +38,7 @@ let link   = 192.0.2.0/24
 let loop   = 10.255.0.0/24
 let lips   = 172.16.0.0/16
 
-site bench {{
+{lets}site bench {{
     asn  64512
     seed "bench"
 }}
@@ -54,7 +54,7 @@ defaults {{
             gateway host(link, 1)
         }}
     }}
-    pool {{
+{defaults}    pool {{
         schedule wrr
         check http {{ path "/healthz"  every 2s  timeout 1s  rise 2  fall 3 }}
     }}
@@ -102,6 +102,20 @@ include "services/*.tvs"
 """
 
 
+_LETS = """\
+let servers = 10.0.0.0/8
+let shown   = 198.18.0.0/16
+let backend = 8080
+let full    = 100
+
+"""
+_SERVICE_DEFAULTS = """\
+    service {
+        timeouts { established 15m  fin 20s }
+    }
+"""
+
+
 def _is_round_robin(index: int) -> bool:
     return index % _ROUND_ROBIN_EVERY == _ROUND_ROBIN_EVERY - 1
 
@@ -142,17 +156,25 @@ def _write_pool(directory: Path, index: int, servers: int, form: Form) -> list[s
         lines.append(f'    {"servers":{column}} from "{name}"')
     else:
         server = f"{'server':{column}}"
-        lines += [
-            f"    {server} {address}:{port} weight {weight}"
-            for address, port, weight in _rows(index, servers, round_robin)
-        ]
+        rows = _rows(index, servers, round_robin)
+        if form == "variables":
+            lines += [f"    {server} {_by_variables(a, w)}" for a, _, w in rows]
+        else:
+            lines += [f"    {server} {address}:{port} weight {w}" for address, port, w in rows]
     return [*lines, "}"]
 
 
-def _service(index: int) -> str:
+def _by_variables(address: str, weight: int) -> str:
+    """A server whose network, port and usual weight are variables of the site."""
+    number = int(IPv4Address(address)) - int(_SERVERS)
+    return f"host(servers, {number}):backend weight {'full' if weight == 100 else weight}"
+
+
+def _service(index: int, form: Form) -> str:
     udp = index % _UDP_EVERY == _UDP_EVERY - 1
     listen = "udp 53" if udp else "tcp 80"
-    return f"service s{index:05} {{ vip {_VIPS + index + 1}  listen {listen} -> p{index:05} }}"
+    vip = f"host(shown, {index + 1})" if form == "variables" else f"{_VIPS + index + 1}"
+    return f"service s{index:05} {{ vip {vip}  listen {listen} -> p{index:05} }}"
 
 
 def write_site(
@@ -161,7 +183,8 @@ def write_site(
     """Writes a site of `services` services below `directory` and returns its main file.
 
     `form` says where the servers are: `tvs` as statements (about 13 lines a service), `csv` in one
-    list per two pools. Files that a larger site left there are removed. ValueError beyond the
+    list per two pools, `variables` as statements in which variables of the site decide (and with
+    defaults of services). Files that a larger site left there are removed. ValueError beyond the
     limits.
     """
     if not 1 <= services <= MAX_SERVICES or not 1 <= servers_per_pool <= MAX_SERVERS_PER_POOL:
@@ -175,9 +198,16 @@ def write_site(
     for first in range(0, services, SERVICES_PER_FILE):
         lines: list[str] = []
         for index in range(first, min(first + SERVICES_PER_FILE, services)):
-            lines += [*_write_pool(parts, index, servers_per_pool, form), _service(index)]
+            lines += [*_write_pool(parts, index, servers_per_pool, form), _service(index, form)]
         part = parts / f"{first // SERVICES_PER_FILE:03}.tvs"
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     site = directory / "site.tvs"
-    site.write_text(_SITE.format(services=services, servers=servers_per_pool), encoding="utf-8")
+    shared = form == "variables"
+    text = _SITE.format(
+        services=services,
+        servers=servers_per_pool,
+        lets=_LETS if shared else "",
+        defaults=_SERVICE_DEFAULTS if shared else "",
+    )
+    site.write_text(text, encoding="utf-8")
     return site

@@ -147,27 +147,38 @@ def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
     for service in site.services:
         for vip in service.vips:
             yield from owners.add(vip.address, "a VIP", partial(site.span, vip))
-    for pool in site.pools:
-        for server in pool.servers:
-            place = partial(site.span, server)
-            yield from owners.add(server.address, "the address of a server", place)
-    yield from _inside_local_ips(site, owners.known)
-
-
-def _inside_local_ips(site: Site, known: dict[Address, tuple[str, Place]]) -> Iterator[Diagnostic]:
-    shorts = sorted((c.local_ips.short for c in site.clusters), key=lambda n: n.network_address)
-    starts = [int(s.network_address) for s in shorts]
-    ends = [int(s.broadcast_address) for s in shorts]
-    for address, (what, place) in known.items():
+    local_ips = _LocalIps(site)
+    taken = {int(a) for a in owners.known if isinstance(a, IPv4Address)}
+    for server in (s for pool in site.pools for s in pool.servers):
+        address = server.address
         if isinstance(address, IPv4Address):
             number = int(address)
-            at = bisect_right(starts, number) - 1
-            if at >= 0 and number <= ends[at]:
-                yield Diagnostic(
-                    codes.ADDRESS_COLLISION,
-                    f"{address} is {what} and lies inside the local IPs {shorts[at]}",
-                    place(),
-                )
+            if number not in taken and local_ips.of(number) is None:
+                continue  # nearly all of a hundred thousand
+        yield from owners.add(address, "the address of a server", partial(site.span, server))
+    for address, (what, place) in owners.known.items():
+        short = local_ips.of(int(address)) if isinstance(address, IPv4Address) else None
+        if short is not None:
+            yield Diagnostic(
+                codes.ADDRESS_COLLISION,
+                f"{address} is {what} and lies inside the local IPs {short}",
+                place(),
+            )
+
+
+class _LocalIps:
+    """The local IPs of all clusters."""
+
+    def __init__(self, site: Site) -> None:
+        shorts = (c.local_ips.short for c in site.clusters)
+        self._shorts = sorted(shorts, key=lambda n: n.network_address)
+        self._starts = [int(s.network_address) for s in self._shorts]
+        self._ends = [int(s.broadcast_address) for s in self._shorts]
+
+    def of(self, number: int) -> IPv4Network | None:
+        """The prefix that an address is inside of."""
+        at = bisect_right(self._starts, number) - 1
+        return self._shorts[at] if at >= 0 and number <= self._ends[at] else None
 
 
 def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
@@ -212,7 +223,8 @@ def addresses_usable(site: Site) -> Iterator[Diagnostic]:
     for service in site.services:
         nouns += [(v, "", v.address, "VIP") for v in service.vips]
     for pool in site.pools:
-        nouns += [(s, "", s.address, "server") for s in pool.servers]
+        odd = (s for s in pool.servers if not _plainly_usable(s.address))
+        nouns += [(s, "", s.address, "server") for s in odd]
     for cluster in site.clusters:
         nouns += [(f, "", f.address, "neighbour") for f in cluster.fabric]
         nouns += [(n, "router-id", n.router_id, "router id") for n in cluster.nodes]
@@ -228,7 +240,7 @@ def addresses_usable(site: Site) -> Iterator[Diagnostic]:
 
 
 def _unusable(address: Address) -> str | None:
-    if isinstance(address, IPv4Address) and _plainly_usable(int(address) >> 24):
+    if _plainly_usable(address):
         return None
     if address.is_multicast:
         return "a multicast address"
@@ -243,9 +255,14 @@ def _unusable(address: Address) -> str | None:
     return None
 
 
-def _plainly_usable(first_byte: int) -> bool:
-    """Whether all such addresses are those of hosts: of a hundred thousand, nearly all."""
-    return 0 < first_byte < 224 and first_byte != 127
+_USABLE = tuple(0 < first_byte < 224 and first_byte != 127 for first_byte in range(256))
+
+
+def _plainly_usable(address: Address) -> bool:
+    """Whether all addresses with this first byte are those of hosts: of a hundred thousand, nearly
+    all.
+    """
+    return isinstance(address, IPv4Address) and _USABLE[int(address) >> 24]
 
 
 def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:

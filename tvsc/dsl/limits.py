@@ -12,7 +12,13 @@ TEXT_CHARACTERS = 4096
 WORD_CHARACTERS = 255
 NAME_CHARACTERS = 64
 NUMBER_CHARACTERS = 18
-LOOP_STATEMENTS = 500_000
+LOOP_STATEMENTS = 250_000
+LOOP_WORDS = 1_500_000
+LOOP_SERVERS = 131_072
+LOOP_SERVICES = 32_768
+LOOP_POOLS = 16_384
+LOOP_NODES = 4_096
+LOOP_SETTINGS = 65_536
 STATEMENTS = 5_000_000
 LIKE_LINKS = 64
 INHERITED_SETTINGS = 2_000_000
@@ -24,6 +30,15 @@ ERRORS = 200
 CODE_MESSAGES = diagnostic.MOST_OF_A_CODE
 SUFFIXES = (".tvs", ".csv", ".txt")
 """How the names of files end that a site may name."""
+
+LOOP_BLOCKS = {
+    "server": LOOP_SERVERS,
+    "service": LOOP_SERVICES,
+    "pool": LOOP_POOLS,
+    "node": LOOP_NODES,
+    "cluster": LOOP_NODES,
+}
+"""What a node has room for, and more clusters and nodes than there are anywhere."""
 
 MEANINGS = {
     "FILE_CHARACTERS": "bytes in a file",
@@ -37,6 +52,12 @@ MEANINGS = {
     "NAME_CHARACTERS": "characters in the name of a thing",
     "NUMBER_CHARACTERS": "digits in a number",
     "LOOP_STATEMENTS": "statements in all loops together, each counted as often as it runs",
+    "LOOP_WORDS": "words and values in all loops together, counted so",
+    "LOOP_SERVERS": "`server` in all loops together, counted so",
+    "LOOP_SERVICES": "`service` in all loops together, counted so",
+    "LOOP_POOLS": "`pool` in all loops together, counted so",
+    "LOOP_NODES": "`node`, or `cluster`, in all loops together, counted so",
+    "LOOP_SETTINGS": "any other setting in all loops together, counted so",
     "STATEMENTS": "statements in all files, each counted as often as it is included",
     "LIKE_LINKS": "links in a chain of `like`",
     "INHERITED_SETTINGS": "settings that `like` and `defaults` copy",

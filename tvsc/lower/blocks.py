@@ -3,8 +3,9 @@
 `parse` leaves runs of `pool`, `service` and `for` blocks unparsed (tvsc/dsl/split.py). Here each
 becomes a record (tvsc/lower/block_record.py), from the store when one there fits: same text, same
 values of the variables that it uses, same defaults, same lists. The others are made in parallel
-processes and kept. A run with a mistake in it has no record; it is read with the rest of the site,
-so that messages do not depend on any of this.
+processes and kept; when only the text is the same, from the old one (tvsc/lower/rebuild.py). A run
+with a mistake in it has no record; it is read with the rest of the site, so that messages do not
+depend on any of this.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -25,12 +27,13 @@ from tvsc.dsl.ast import Blocks, Program, Statement
 from tvsc.dsl.load import Loader
 from tvsc.dsl.parser import parse_part
 from tvsc.lower import defaults as defaults_
-from tvsc.lower.block_record import DEFAULTS, Job, list_digest, record
+from tvsc.lower.block_record import DEFAULTS, Job, list_digest, places_of_servers, record
 from tvsc.lower.decode import Counts, Read, Waiting, decode_part
 from tvsc.lower.evaluate import Env
 from tvsc.lower.fields import Entry, Fields
-from tvsc.lower.nouns import Json, noun
+from tvsc.lower.nouns import POOL, noun
 from tvsc.lower.processes import in_processes
+from tvsc.lower.rebuild import has_values, rebuild
 from tvsc.lower.schema import KINDS, Named
 from tvsc.lower.store import Store
 from tvsc.model import Origins, Pool, Service
@@ -84,6 +87,11 @@ def _version() -> bytes:
     return digest.digest()
 
 
+def _new_record(job: Job, root: Path, known: defaults_.Defaults) -> bytes | None:
+    data = rebuild(job, root, known)
+    return record(job, root, known) if data is None else data
+
+
 @dataclass(frozen=True, slots=True)
 class _Places:
     """Turns the places of a record into spans of this run."""
@@ -102,29 +110,39 @@ class _Places:
 
 
 class _Later:
-    """The origins of one record, read when asked for."""
+    """What a record says; its places are read when asked for."""
 
-    def __init__(self, text: bytes, places: _Places) -> None:
-        self._text = text
+    def __init__(self, lines: list[bytes], places: _Places) -> None:
+        _, _, nouns, servers, self._origins, self._places_text, _ = lines
+        self._servers: list[list[Any]] = json.loads(servers)
+        self.nouns: list[Pool | Service] = []
+        for data, rows in zip(json.loads(nouns), self._servers, strict=True):
+            made = noun([*data, rows] if data[0] == POOL else data)
+            self.nouns.append(cast("Pool | Service", made))
         self._places = places
-        self._parsed: list[list[list[Any]]] | None = None
+        self._parts: list[Any] | None = None
+        self._server_places: list[Any] | None = None
 
-    def of(self, number: int) -> list[tuple[str, Span]]:
-        """The places of one noun."""
-        if self._parsed is None:
-            self._parsed = json.loads(self._text)
-        return [(place[0], self._places.span(place)) for place in self._parsed[number]]
+    def parts_of(self, number: int) -> list[tuple[str, Span]]:
+        """Where the parts of one noun were written, but for its servers."""
+        if self._parts is None:
+            self._parts = json.loads(self._origins)
+        return [(place[0], self._places.span(place)) for place in self._parts[number]]
+
+    def servers_of(self, number: int) -> list[tuple[str, Span]]:
+        """Where its servers were written."""
+        if self._server_places is None:
+            self._server_places = json.loads(self._places_text)
+        found = places_of_servers(self._servers[number], self._server_places[number])
+        return [(place[0], self._places.span(place)) for place in found]
 
 
 class _Finished:
     """One pool or service of a record."""
 
-    __slots__ = ("_blocks", "_key", "_later", "_noun", "_number", "_reader", "_waiting")
+    __slots__ = ("_later", "_number", "_reader", "_waiting")
 
-    def __init__(
-        self, data: Json, later: _Later, number: int, waiting: Waiting, reader: BlockReader
-    ) -> None:
-        self._noun = data
+    def __init__(self, later: _Later, number: int, waiting: Waiting, reader: BlockReader) -> None:
         self._later = later
         self._number = number
         self._waiting = waiting
@@ -132,11 +150,14 @@ class _Finished:
 
     @property
     def noun(self) -> Pool | Service:
-        return cast("Pool | Service", noun(cast("list[Json]", self._noun)))
+        return self._later.nouns[self._number]
 
     def place(self, origins: Origins) -> None:
-        at = cast("list[str]", self._noun)[1]
-        origins.put_later(at, partial(self._later.of, self._number))
+        noun = self.noun
+        origins.put_later(noun.at, partial(self._later.parts_of, self._number))
+        if isinstance(noun, Pool):
+            servers = f"{noun.at}/server"
+            origins.put_later(servers, partial(self._later.servers_of, self._number))
 
     def fields(self) -> Fields:
         top = self._reader.fields(self._waiting)
@@ -164,20 +185,27 @@ class BlockReader:
             return [None] * len(waiting)
         keys = [self._key(w.blocks) for w in waiting]
         found: list[Read | None] = []
-        for key, one in zip(keys, waiting, strict=True):
+        jobs: dict[int, Job] = {}
+        for number, (key, one) in enumerate(zip(keys, waiting, strict=True)):
             kept = self.reading.store.get(key)
             found.append(None if kept is None else self._accept(kept, one, known))
-        missing = [n for n, read in enumerate(found) if read is None]
-        jobs = [Job(w.blocks.text, self._name(w.blocks), w.values) for w in waiting]
-        root = self.loader.root
-        made = in_processes(
-            lambda n: record(jobs[missing[n]], root, known), len(missing), self.reading.jobs
-        )
-        for n, data in zip(missing, made, strict=True):
+            if found[-1] is None:
+                jobs[number] = Job(one.blocks.text, self._name(one.blocks), one.values, kept)
+        missing = list(jobs)
+
+        def make(n: int) -> bytes | None:
+            number = missing[n]
+            data = _new_record(jobs[number], self.loader.root, known)
             if data is not None:
-                self.reading.store.put(keys[n], data)
-                found[n] = self._accept(data, waiting[n], known)
-        self.reading.store.trim()
+                self.reading.store.put(keys[number], data)
+            return data
+
+        made = in_processes(make, len(missing), self.reading.jobs)
+        for number, data in zip(missing, made, strict=True):
+            if data is not None:
+                found[number] = self._accept(data, waiting[number], known)
+        if missing:
+            self.reading.store.trim()
         return found
 
     def parse(self, blocks: Blocks) -> tuple[Statement, ...]:
@@ -219,25 +247,22 @@ class BlockReader:
 
     def _accept(self, data: bytes, waiting: Waiting, known: defaults_.Defaults) -> Read | None:
         """What a record says, if all that it depends on is as it was."""
-        head_text, nouns_text, origins_text = data.split(b"\n", 2)
-        head = json.loads(head_text)
-        if head["defaults"] != known.digest:
+        lines = data.split(b"\n")
+        needs = json.loads(lines[0])
+        if needs["defaults"] != known.digest:
             return None
-        for name, value in head["reads"]:
-            variable = waiting.values.get(name)
-            if variable is None or repr(variable[0]) != value:
-                return None
-        lists = self._lists(head["lists"])
+        if not all(has_values(waiting.values, needs[names]) for names in ("fixed", "free")):
+            return None
+        lists, head = self._lists(needs["lists"]), json.loads(lines[1])
         if lists is None or self.list_lines + head["list_lines"] > limits.LIST_LINES:
             return None
         self.list_lines += head["list_lines"]
         span = waiting.blocks.span
         files = {0: span.file, **dict(enumerate(lists, start=1))}
         places = _Places(span.start, files, known.spans)
-        later = _Later(origins_text, places)
+        later = _Later(lines, places)
         entries: list[Entry] = []
-        headers = zip(head["headers"], json.loads(nouns_text), strict=True)
-        for number, ((keyword, key, start, end, parts), built) in enumerate(headers):
+        for number, (keyword, key, start, end, parts) in enumerate(head["headers"]):
             where = Span(span.file, span.start + start, span.start + end)
             entry = Entry(
                 KINDS["file"].settings[keyword],
@@ -246,10 +271,10 @@ class BlockReader:
                 where,
                 {part[0]: places.span(part) for part in parts},
                 None,
-                _Finished(built, later, number, waiting, self),
+                _Finished(later, number, waiting, self),
             )
             entries.append(entry)
-        return Read(entries, Counts(head["statements"], head["looped"]))
+        return Read(entries, Counts(head["statements"], Counter(head["looped"])))
 
     def _lists(self, lists: Sequence[tuple[str, str]]) -> list[int] | None:
         """The numbers of a record's list files; None when one is not what it was."""

@@ -18,6 +18,7 @@ from tvsc.model import (
     Server,
     StatusRange,
     TcpCheck,
+    server_key,
 )
 from tvsc.source import Span
 
@@ -43,15 +44,8 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
     origins = scope.context.origins
 
     def add(line: ServerLine, span: Span, weight_span: Span | None) -> None:
-        at = f"{scope.at}/server/"
-        server = Server(
-            at="",
-            address=line.endpoint.address,
-            port=line.endpoint.port,
-            weight=line.weight,
-            drain=line.drain,
-        )
-        key = server.key
+        address, port = line.endpoint.address, line.endpoint.port
+        key = server_key(address, port)
         if key in servers:
             scope.context.sink(
                 Diagnostic(
@@ -62,11 +56,13 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
                 )
             )
             return
-        at += key
+        at = f"{scope.at}/server/{key}"
         origins.put(at, span)
         if weight_span is not None:
             origins.put(f"{at}/weight", weight_span)
-        servers[key] = server.model_copy(update={"at": at})
+        servers[key] = Server(
+            at=at, address=address, port=port, weight=line.weight, drain=line.drain
+        )
         spans[key] = span
 
     for entry in scope.entries("server"):

@@ -6,9 +6,10 @@ vocabulary read its own values. A mistake costs its own line; everything else is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tvsc.diag import codes
@@ -33,6 +34,8 @@ from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fai
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.reader import Reader
 from tvsc.lower.schema import KINDS, Kind, Setting
+from tvsc.lower.tally import Tally, excess, of_body, of_loop
+from tvsc.lower.watch import Watch
 from tvsc.source import Span
 
 VOCABULARY = (settings_site, settings_cluster, settings_service)
@@ -40,10 +43,10 @@ VOCABULARY = (settings_site, settings_cluster, settings_service)
 
 @dataclass(slots=True)
 class Counts:
-    """How many statements were read: altogether, and inside loops."""
+    """How many statements were read: altogether, and what all loops come to."""
 
     statements: int = 0
-    looped: int = 0
+    looped: Tally = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,16 @@ def decode(
 
 
 def decode_part(
-    body: tuple[Statement, ...], env: Env, report: Callable[[Diagnostic], None]
+    body: tuple[Statement, ...],
+    env: Env,
+    report: Callable[[Diagnostic], None],
+    watch: Watch | None = None,
 ) -> tuple[Fields, Counts]:
     """The settings of some statements of a file without includes, and how many these were."""
     file = File(0, body)
     top = Fields(KINDS["file"], Span(0, 0, 0))
     decoder = _Decoder(Program(file, {}), report)
+    decoder.watch = watch
     with suppress(_EnoughError):
         decoder.body(top, body, env)
     return top, decoder.counts
@@ -111,10 +118,12 @@ class _Decoder:
         self.errors = 0
         self.counts = Counts()
         self.loops = 0
-        self.looping: Span | None = None
+        # The loops that were counted with the outermost one that runs.
+        self.counted: set[Span] = set()
         # The entries of the file level, in pieces: between two of them something waits.
         self.pieces: list[dict[tuple[str, str], Entry]] = []
         self.waiting: list[Waiting] = []
+        self.watch: Watch | None = None
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.errors += 1
@@ -142,21 +151,24 @@ class _Decoder:
                 self.report(error.diagnostic)
 
     def count(self, body: tuple[Statement, ...]) -> None:
-        """Statements are bounded: altogether, and tighter inside loops."""
-        counts = self.counts
-        counts.statements += len(body)
-        if self.loops:
-            counts.looped += len(body) + 1
-        if counts.looped > limits.LOOP_STATEMENTS:
-            what, limit = "loops", limits.LOOP_STATEMENTS
-        elif counts.statements > limits.STATEMENTS:
-            what, limit = "includes", limits.STATEMENTS
-        else:
-            return
-        message = f"the {what} of this site come to more than {limit:,} statements"
-        span = body[0].span if body else self.looping
-        self._report(Diagnostic(codes.LOOP_LIMIT, message, span))
-        raise _EnoughError
+        """Statements are bounded altogether; tighter bounds hold in loops."""
+        self.counts.statements += len(body)
+        if self.counts.statements > limits.STATEMENTS:
+            message = (
+                f"the includes of this site come to more than {limits.STATEMENTS:,} statements"
+            )
+            self._report(Diagnostic(codes.LOOP_LIMIT, message, body[0].span))
+            raise _EnoughError
+
+    def take(self, more: Tally, span: Span) -> None:
+        """What a loop adds to all loops."""
+        looped = self.counts.looped + more
+        over = excess(looped)
+        if over is not None:
+            limit, what = over
+            message = f"the loops of this site come to more than {limit:,} {what}"
+            fail(codes.LOOP_LIMIT, message, span)
+        self.counts.looped = looped
 
     def wait(self, out: Fields, blocks: Blocks, env: Env) -> None:
         """Blocks that are read apart; they see what is defined up to here."""
@@ -190,7 +202,7 @@ class _Decoder:
         """Whether so many more statements may be read."""
         statements = self.counts.statements + counts.statements
         looped = self.counts.looped + counts.looped
-        if statements > limits.STATEMENTS or looped > limits.LOOP_STATEMENTS:
+        if statements > limits.STATEMENTS or excess(looped) is not None:
             return False
         self.counts = Counts(statements, looped)
         return True
@@ -214,15 +226,13 @@ class _Decoder:
                 statement.values.span,
                 "write `for n in 1..4`",
             )
-        if len(values) > limits.LOOP_STATEMENTS:
-            fail(
-                codes.LOOP_LIMIT,
-                f"the loops of a site come to at most {limits.LOOP_STATEMENTS:,} statements",
-                statement.values.span,
-            )
+        if not self.loops:
+            self.counted.clear()
+        if statement.span not in self.counted:
+            rounds = values.last - values.first + 1
+            self.take(of_loop(statement, rounds, env, self.counted), statement.span)
         before = self.errors
         self.loops += 1
-        self.looping = statement.values.span
         for n in range(values.first, values.last + 1):
             inner = Env(env, {statement.name.text: (n, statement.name.span)})
             self.body(out, statement.block.body, inner)
@@ -233,11 +243,17 @@ class _Decoder:
 
     def include(self, out: Fields, statement: Include, env: Env) -> None:
         for file in self.program.included.get(statement.pattern.span, ()):
+            if self.loops:
+                self.take(of_body(file.body, env, self.counted), statement.span)
             self.body(out, file.body, env)
 
     def line(self, out: Fields, line: Line, env: Env) -> None:
         reader = Reader(line.items, env)
+        watch = self.watch
         while not reader.done():
+            first = reader.at
+            if watch is not None:
+                watch.begin()
             try:
                 setting = self.keyword(out.kind, reader)
                 value = setting.read(reader)
@@ -255,6 +271,9 @@ class _Decoder:
                 entry.key = setting.key(value)
             if setting.block is not None and block is not None:
                 entry.fields = Fields(KINDS[setting.block], block.span)
+            if watch is not None:
+                alone = out.kind.name != "file" and entry.fields is None
+                watch.end(entry, line.items[first : reader.at], env, alone)
             self.add(out, entry)
             if entry.fields is not None and block is not None:
                 self.body(entry.fields, block.body, Env(env))

@@ -189,15 +189,16 @@ def _endpoint(left: Scalar, right: Scalar, expr: Binary) -> Endpoint | None:
 
 def _numbers(expr: Binary, left: int | Fraction, right: int | Fraction) -> Scalar:
     operator = expr.operator
-    if operator == "/" and right == 0:
-        fail(codes.ARITHMETIC, "division by zero", expr.right.span)
-    value = {
-        "+": lambda: Fraction(left) + right,
-        "-": lambda: Fraction(left) - right,
-        "*": lambda: Fraction(left) * right,
-        "/": lambda: Fraction(left) / right,
-    }[operator]()
-    if abs(value.numerator).bit_length() > _BITS or value.denominator.bit_length() > _BITS:
+    value: int | Fraction
+    if operator == "/":
+        if right == 0:
+            fail(codes.ARITHMETIC, "division by zero", expr.right.span)
+        value = Fraction(left) / right
+    elif operator == "*":
+        value = left * right
+    else:
+        value = left + right if operator == "+" else left - right
+    if value.numerator.bit_length() > _BITS or value.denominator.bit_length() > _BITS:
         fail(codes.ARITHMETIC, "the result is too large", expr.span)
     return value.numerator if value.denominator == 1 else value
 
@@ -305,7 +306,7 @@ def _prefix(expr: Call, values: list[Scalar]) -> IPv4Interface | IPv6Interface:
             expr.arguments[0].span,
             f"write `{FUNCTIONS[expr.function][0]}`",
         )
-    if value.ip != value.network.network_address:
+    if int(value) != int(value.network.network_address):
         fail(
             codes.BAD_PREFIX,
             f"`{value}` has bits set after its length",
@@ -321,14 +322,16 @@ def _least(expr: Call, values: list[Scalar]) -> Scalar:
 
 
 def _host(expr: Call, values: list[Scalar]) -> Scalar:
-    prefix, n = _prefix(expr, values).network, _int(expr, values, 1)
-    if not 0 <= n < prefix.num_addresses:
+    interface, n = _prefix(expr, values), _int(expr, values, 1)
+    prefix = interface.network
+    if not 0 <= n <= int(prefix.hostmask):
         fail(
             codes.FUNCTION_CALL,
             f"`{prefix}` has the addresses 0 to {prefix.num_addresses - 1}, not {n}",
             expr.span,
         )
-    return prefix.network_address + n
+    first = prefix.network_address
+    return type(first)(int(first) + n)
 
 
 def _subnet(expr: Call, values: list[Scalar]) -> Scalar:

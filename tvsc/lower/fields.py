@@ -29,6 +29,8 @@ class Entry:
     """One setting: `span` holds keyword and values, `parts` the spans of values that have names.
 
     `apart` is what a block became that was read apart from the rest; its `fields` are None then.
+    `again` is how to read it with other values of the variables that it uses (tvsc/lower/watch.py),
+    if it is known.
     """
 
     setting: Setting
@@ -38,6 +40,7 @@ class Entry:
     parts: dict[str, Span]
     fields: Fields | None
     apart: Finished | None = None
+    again: object = None
 
 
 class Finished(Protocol):

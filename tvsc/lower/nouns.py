@@ -52,13 +52,21 @@ CLASSES: tuple[type[Model], ...] = (
     Load,
 )
 _NUMBER = {cls: number for number, cls in enumerate(CLASSES)}
+POOL = _NUMBER[Pool]
+"""The number of pools."""
+
+
+_FIELDS = {cls: tuple(cls.model_fields) for cls in CLASSES}
+_PLAIN = frozenset({type(None), bool, int, str})
 
 
 def to_json(value: object) -> Json:
     """The JSON of a noun or of one of its fields. TypeError for what no noun holds."""
-    if isinstance(value, Model):
-        fields = (to_json(getattr(value, name)) for name in type(value).model_fields)
-        return [_NUMBER[type(value)], *fields]
+    kind = type(value)
+    if kind in _PLAIN:
+        return cast("Json", value)
+    if kind in _FIELDS:
+        return fields_to_json(cast("Model", value), len(_FIELDS[kind]))
     if isinstance(value, tuple):
         return [to_json(member) for member in value]
     if isinstance(value, Enum):
@@ -67,9 +75,17 @@ def to_json(value: object) -> Json:
         return int(value)
     if isinstance(value, IPv6Address | IPv4Network | IPv6Network):
         return str(value)
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    raise TypeError(f"{type(value).__name__} is in no pool and no service")
+    raise TypeError(f"{kind.__name__} is in no pool and no service")
+
+
+def fields_to_json(value: Model, count: int) -> list[Json]:
+    """As `to_json`, of the first `count` fields alone."""
+    made: list[Json] = [_NUMBER[type(value)]]
+    held = value.__dict__
+    for name in _FIELDS[type(value)][:count]:
+        field = held[name]
+        made.append(field if type(field) in _PLAIN else to_json(field))
+    return made
 
 
 # The values of decoders are as varied as the fields are.

@@ -18,21 +18,31 @@ _PR_SET_PDEATHSIG = 1
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def in_processes(work: Work, count: int, jobs: int) -> list[bytes | None]:
-    """`work(0)` to `work(count - 1)`, in up to `jobs` processes that see what this one sees.
+def in_processes(work: Work, count: int, jobs: int) -> Iterator[bytes | None]:
+    """`work(0)` to `work(count - 1)`, in this order and each as soon as it is there, in up to
+    `jobs` processes that see what this one sees.
 
     Here, one after the other, when there is one job, or other threads, whose locks a forked
     process could never get. What a process that died owes is done here as well.
     """
-    results: dict[int, bytes | None] = {}
+    given = 0
     if jobs > 1 and count > 1 and threading.active_count() == 1:
-        results = _forked(work, count, min(jobs, count))
-    return [results[n] if n in results else work(n) for n in range(count)]
+        results: dict[int, bytes | None] = {}
+        for number, data in _forked(work, count, min(jobs, count)):
+            results[number] = data
+            while given in results:
+                yield results.pop(given)
+                given += 1
+        for number in range(given, count):
+            yield results[number] if number in results else work(number)
+        return
+    for number in range(count):
+        yield work(number)
 
 
-def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
+def _forked(work: Work, count: int, jobs: int) -> Iterator[tuple[int, bytes | None]]:
+    """What processes say, as it comes; all of them end with this, whatever happens."""
     context = multiprocessing.get_context("fork")
-    results: dict[int, bytes | None] = {}
     open_ends: list[Connection] = []
     processes = []
     try:
@@ -50,8 +60,7 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
         while open_ends:
             for end in cast("list[Connection]", wait(open_ends)):
                 try:
-                    number, data = end.recv()
-                    results[number] = data
+                    yield end.recv()
                 except EOFError:
                     open_ends.remove(end)
                     end.close()
@@ -63,7 +72,6 @@ def _forked(work: Work, count: int, jobs: int) -> dict[int, bytes | None]:
             process.join()
         for end in open_ends:
             end.close()
-    return results
 
 
 @contextmanager

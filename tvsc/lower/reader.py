@@ -315,9 +315,9 @@ class Reader:
     def as_prefix(self, value: Scalar, span: Span) -> IPv4Network | IPv6Network:
         """A value that must be a prefix; a single address is one of full length."""
         if is_ipv4(value):
-            return IPv4Network(value)
+            return IPv4Network((int(value), 32))  # much faster than of the address itself
         if is_ipv6(value):
-            return IPv6Network(value)
+            return IPv6Network((int(value), 128))
         if not isinstance(value, IPv4Interface | IPv6Interface):
             self._wrong("a prefix", value, span)
         if value.ip != value.network.network_address:

@@ -128,6 +128,12 @@ def _listen_key(value: object) -> str:
     return f"{value.protocol}/{value.port}"
 
 
+def _access_key(value: object) -> str:
+    assert isinstance(value, AccessLine)
+    sources = value.sources
+    return repr(sources) if isinstance(sources, FromFile) else ", ".join(map(str, sources))
+
+
 def _allow(reader: Reader) -> object:
     if reader.optional("from"):
         return AccessLine(True, FromFile(reader.text("the name of a list file"), reader.last))
@@ -339,14 +345,14 @@ kind(
         'allow PREFIX, ... | allow from "FILE"',
         "Sources to let in, and no others; without it, all.",
         _allow,
-        key=repr,
+        key=_access_key,
     ),
     Setting(
         "deny",
         'deny PREFIX, ... | deny from "FILE"',
         "Sources to keep out, even of those that are let in.",
         _deny,
-        key=repr,
+        key=_access_key,
     ),
 )
 

@@ -27,7 +27,6 @@ class Store:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = None if directory is None else str(directory)
-        self._written = 0
 
     def get(self, key: str) -> bytes | None:
         """The entry, or None when there is none that is whole."""
@@ -55,20 +54,18 @@ class Store:
         """Keep an entry, if the directory can be written."""
         if self._directory is None:
             return
-        path = Path(self._directory, key[:2], key)
-        new = path.with_name(f".{key}.{os.getpid()}")
+        directory = f"{self._directory}/{key[:2]}"
+        new = f"{directory}/.{key}.{os.getpid()}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_bytes(_hash(key, body) + body)
-            new.rename(path)
-            self._written += 1
+            _write(directory, new, _hash(key, body) + body)
+            os.rename(new, f"{directory}/{key}")  # noqa: PTH104 - hundreds of them a run
         except OSError:
             with suppress(OSError):
-                new.unlink()
+                os.unlink(new)  # noqa: PTH108 - as above
 
     def trim(self) -> None:
         """After writing: removes the entries that were used longest ago when there are too many."""
-        if self._directory is None or not self._written:
+        if self._directory is None:
             return
         entries: list[tuple[float, int, Path]] = []
         for path in Path(self._directory).glob("*/*"):
@@ -84,6 +81,17 @@ class Store:
                 total -= size
             if total <= MOST_BYTES // 2:
                 return
+
+
+def _write(directory: str, path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, flags, 0o666)
+    with open(fd, "wb", buffering=0) as file:  # noqa: PTH123 - as above
+        file.write(data)
 
 
 def _hash(key: str, body: bytes) -> bytes:

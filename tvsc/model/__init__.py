@@ -47,6 +47,7 @@ from tvsc.model.pool import (
     Server,
     StatusRange,
     TcpCheck,
+    server_key,
 )
 from tvsc.model.secret import Secret, SecretSource
 from tvsc.model.service import (
@@ -110,4 +111,5 @@ __all__ = [
     "Timeouts",
     "VdevDevice",
     "Vip",
+    "server_key",
 ]

@@ -28,14 +28,20 @@ class Origins:
         self._spans.setdefault(path, span)
 
     def put_later(self, noun: str, places: Later) -> None:
-        """As `put`, for all that is below `noun`, two names like `pool/web`: `places` are found out
-        when one is asked for. A good site is rarely asked.
+        """As `put`, for all that is below `noun`, two names like `pool/web`, or for its servers,
+        `pool/web/server`: `places` are found out when one is asked for. A good site is rarely
+        asked.
         """
         self._later.setdefault(noun, places)
 
     def _fetch(self, path: str) -> None:
-        kind, _, rest = path.partition("/")
-        places = self._later.pop(f"{kind}/{rest.partition('/')[0]}", None)
+        kind, name, *below = path.split("/", 3) if "/" in path else (path, "")
+        self._take(f"{kind}/{name}")
+        if below and below[0] == "server":
+            self._take(f"{kind}/{name}/server")
+
+    def _take(self, noun: str) -> None:
+        places = self._later.pop(noun, None)
         for place, span in places() if places is not None else ():
             self._spans.setdefault(place, span)
 

@@ -67,6 +67,11 @@ class HttpCheck(Noun):
 HealthCheck = TcpCheck | HttpCheck
 
 
+def server_key(address: Address, port: int) -> str:
+    """The key of a server."""
+    return f"[{address!s}]:{port}" if address.version == 6 else f"{address!s}:{port}"
+
+
 class Server(Noun):
     """A real server; `weight` 0 takes no new sessions. `drain` is written by the operator, never
     by a check.
@@ -80,9 +85,7 @@ class Server(Noun):
     @property
     def key(self) -> str:
         """`10.20.1.1:8080`: unique in its pool."""
-        if self.address.version == 6:
-            return f"[{self.address}]:{self.port}"
-        return f"{self.address}:{self.port}"
+        return server_key(self.address, self.port)
 
 
 class Pool(Noun):
