@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from tvsc import __version__
 from tvsc.lsp.diagnostics import Wishes
 from tvsc.lsp.protocol import Protocol, RefusedError
 from tvsc.lsp.session import Session
+from tvsc.lsp.shape import strict_converter
 from tvsc.lsp.text import Buffer, LineIndex, changed, clean
 from tvsc.lsp.uris import key_of, path_of
 
@@ -34,7 +36,9 @@ class Server(LanguageServer):
     """One client, and its session."""
 
     def __init__(self) -> None:
-        super().__init__("tvsc", __version__, protocol_cls=Protocol)
+        super().__init__(
+            "tvsc", __version__, protocol_cls=Protocol, converter_factory=strict_converter
+        )
         self.session = Session(self.publish)
 
     @property
@@ -52,9 +56,12 @@ class Server(LanguageServer):
         """A message that the user sees."""
         self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
 
-    def report_server_error(self, error: Exception, source: object) -> None:  # noqa: ARG002
+    def report_server_error(self, error: Exception, source: object) -> None:
         """What goes wrong outside of a request goes to the log; a refusal is no mistake."""
-        if not isinstance(error, RefusedError):
+        if source is JsonRpcException:  # from the loop that reads: it was no JSON
+            assert isinstance(self.protocol, Protocol)
+            self.protocol.refuse_unreadable(error)
+        elif not isinstance(error, RefusedError):
             log.error("%s: %s", type(error).__name__, error)
 
 
