@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -50,15 +50,31 @@ def user_store() -> Store:
     return Store(home / "tvsc" / "blocks")
 
 
+Made = Iterator[tuple[int, bytes | None]]
+"""Records by the numbers of their jobs, in any order."""
+
+Make = Callable[[Sequence[Job], Path, defaults_.Defaults, int], Made]
+"""Makes the records of jobs; takes the site file, its defaults and the number of processes, too."""
+
+
+def make_records(
+    jobs: Sequence[Job], root: Path, known: defaults_.Defaults, processes: int
+) -> Made:
+    """Make them in processes forked from this one."""
+    made = in_processes(lambda n: record(jobs[n], root, known), len(jobs), processes)
+    return iter(enumerate(made))
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a large site is read: in how many processes, beyond how many characters its blocks are
-    read apart (None: never), and where what was read is kept.
+    read apart (None: never), where what was read is kept, and what makes records.
     """
 
     jobs: int
     apart_characters: int | None
     store: Store
+    make: Make = make_records
 
     @classmethod
     def usual(cls) -> Reading:
@@ -72,7 +88,7 @@ class Reading:
 
 
 @cache
-def _version() -> bytes:
+def version() -> bytes:
     """Names everything but the text that a record depends on: the front's own sources."""
     package = Path(__file__).parents[1]
     digest = hashlib.blake2b(sys.version.encode())
@@ -168,15 +184,16 @@ class BlockReader:
             kept = self.reading.store.get(key)
             found.append(None if kept is None else self._accept(kept, one, known))
         missing = [n for n, read in enumerate(found) if read is None]
-        jobs = [Job(w.blocks.text, self._name(w.blocks), w.values) for w in waiting]
-        root = self.loader.root
-        made = in_processes(
-            lambda n: record(jobs[missing[n]], root, known), len(missing), self.reading.jobs
-        )
-        for n, data in zip(missing, made, strict=True):
+        jobs = [self._job(waiting[n]) for n in missing]
+        made: dict[int, bytes | None] = {}
+        for n, data in self.reading.make(jobs, self.loader.root, known, self.reading.jobs):
+            made[n] = data
             if data is not None:
-                self.reading.store.put(keys[n], data)
-                found[n] = self._accept(data, waiting[n], known)
+                self.reading.store.put(keys[missing[n]], data)
+        for n, number in enumerate(missing):
+            data = made[n]
+            if data is not None:
+                found[number] = self._accept(data, waiting[number], known)
         self.reading.store.trim()
         return found
 
@@ -212,10 +229,13 @@ class BlockReader:
     def _name(self, blocks: Blocks) -> str:
         return self.loader.sources.files[blocks.span.file].name
 
+    def _job(self, waiting: Waiting) -> Job:
+        return Job(waiting.blocks.text, self._name(waiting.blocks), waiting.values)
+
     def _key(self, blocks: Blocks) -> str:
         directory = os.path.dirname(self._name(blocks))  # noqa: PTH120 - a name, not a path
         text = f"{directory}\0{blocks.text}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=20, key=_version()).hexdigest()
+        return hashlib.blake2b(text, digest_size=20, key=version()).hexdigest()
 
     def _accept(self, data: bytes, waiting: Waiting, known: defaults_.Defaults) -> Read | None:
         """What a record says, if all that it depends on is as it was."""
