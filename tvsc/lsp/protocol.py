@@ -9,6 +9,7 @@ make sense of. All of that is put right here.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import cast
 
@@ -136,6 +137,13 @@ class Protocol(LanguageServerProtocol):
     ) -> Generator[Step, None, None]:
         """A document is closed: its file counts again."""
         yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+
+    def _send_data(self, data: object) -> None:
+        """Send; a client that takes nothing any more is gone, and so is the server."""
+        try:
+            super()._send_data(data)
+        except BrokenPipeError:
+            sys.exit(1)
 
     def _send_response(
         self,
