@@ -37,6 +37,11 @@ class Place:
     async def find(cls, session: Session, uri: str, position: types.Position) -> Place:
         """What is named at a position. Raises RefusedError where nothing can be renamed."""
         key = key_of(uri)
+        asked = session.buffers.get(key)
+        if asked is None:
+            raise RefusedError("the file is not open")
+        if not asked.is_site_file:
+            raise RefusedError("names are renamed in .tvs files")
         settled = await session.settle(key, WAIT_S)
         view = next(iter(views(session, key)), None)
         if view is None or not settled or not view.shift.same:
