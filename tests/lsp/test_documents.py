@@ -1,5 +1,6 @@
-"""Documents as editors have them: strange names, strange lines."""
+"""Documents as editors have them: strange names, strange lines, changing under a question."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -7,13 +8,21 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from tests.lsp.client import editor, talk
+from tests.lsp.client import Editor, editor, talk
 from tests.lsp.test_session import LAPTOP, ROOT, document
+from tvsc.lsp.features import _first
+from tvsc.lsp.hover import hover as hover_at
+from tvsc.lsp.overlay import file_key
+from tvsc.lsp.protocol import ModifiedError, RefusedError
+from tvsc.lsp.renaming import Place
+from tvsc.lsp.session import Session
+from tvsc.lsp.text import Buffer, LineIndex
 from tvsc.lsp.uris import key_of, path_of
 
 pytestmark = pytest.mark.slow
 
 BROKEN = LAPTOP.replace("let fabric", "let fabrik")
+MODIFIED = types.LSPErrorCodes.ContentModified.value
 FORMAT = types.FormattingOptions(tab_size=4, insert_spaces=True)
 
 
@@ -169,5 +178,75 @@ def test_lists_and_python_have_no_answers(tmp_path: Path) -> None:
             with pytest.raises(JsonRpcException, match="names are renamed in"):
                 await client.text_document_rename_async(types.RenameParams(document(uri), at, "x"))
             assert client.diagnostics == {}
+
+    talk(session())
+
+
+# --- changes under a question ---------------------------------------------------------------------
+
+
+def ask(client: Editor, method: str, params: object) -> object:
+    """Send at once; the answer comes later."""
+    return client.protocol.send_request_async(method, params)
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_text_that_changes_under_a_question(tmp_path: Path, closes: bool) -> None:
+    """A position in an older text is not answered from a newer one."""
+    path = tmp_path / "site.tvs"
+    uri, key = path.as_uri(), file_key(path)
+
+    def buffer(version: int, text: str) -> Buffer:
+        return Buffer(uri, key, path, "tvs", version, LineIndex(text, "utf-16"))
+
+    async def play() -> None:
+        session = Session(lambda *_: None)
+        session.opened(buffer(1, LAPTOP))
+        place = buffer(1, LAPTOP).lines.position(LAPTOP.index("pool web") + 6)
+        hovering = asyncio.create_task(_first(session, uri, lambda view: hover_at(view, place)))
+        renaming = asyncio.create_task(Place.find(session, uri, place))
+        await asyncio.sleep(0)
+        if closes:
+            session.closed(key)
+        else:
+            session.edited(buffer(2, f"# one\n{LAPTOP}"))
+        with pytest.raises(ModifiedError):
+            await hovering
+        with pytest.raises(RefusedError, match="try again"):
+            await renaming
+        while session.busy:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+
+
+def test_a_storm(tmp_path: Path) -> None:
+    """Changes without a pause, a question after each: an answer is for the text that was asked
+    about, or there is none; in the end all is as if nothing had been.
+    """
+
+    async def session() -> None:
+        async with editor(tmp_path) as client:
+            uri = client.open(tmp_path / "site.tvs", LAPTOP)
+            await client.until_codes(uri)
+            asked = []
+            for n in range(200):
+                client.change(uri, "#\n" * (n % 7) + LAPTOP)
+                place = client.at(uri, "pool web", 6)
+                params = types.HoverParams(document(uri), place)
+                asked.append((place, ask(client, types.TEXT_DOCUMENT_HOVER, params)))
+            answers = 0
+            for place, one in asked:
+                try:
+                    found = await one  # type: ignore[misc]
+                except JsonRpcException as error:
+                    assert error.code == MODIFIED
+                    continue
+                answers += 1
+                assert "pool `web`" in found.contents.value
+                assert found.range.start.line == place.line
+            assert answers >= 1
+            client.change(uri, BROKEN)
+            await client.until_codes(uri, "TVS0104")
 
     talk(session())

@@ -42,6 +42,15 @@ class RefusedError(JsonRpcException):
         super().__init__(message=message)
 
 
+class ModifiedError(RefusedError):
+    """A request about a text that changed before it could be answered."""
+
+    CODE = types.LSPErrorCodes.ContentModified.value
+
+    def __init__(self) -> None:
+        super().__init__("the text changed meanwhile")
+
+
 class Protocol(LanguageServerProtocol):
     """Open, change and close go to the server's own handlers and nowhere else. What a message must
     be is held against all of it, before anything of it is done.
