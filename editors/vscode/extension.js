@@ -16,7 +16,7 @@ function activate() {
             // Lists of servers and prefixes belong to a site, too: their unsaved text counts.
             documentSelector: [
                 { language: "tvs" },
-                { scheme: "file", pattern: "**/*.csv" },
+                { scheme: "file", pattern: "**/*.{csv,txt}" },
             ],
         },
     );

@@ -9,6 +9,7 @@ from lsprotocol import types
 
 from tvsc.cli.main import COMMANDS
 from tvsc.lsp import features
+from tvsc.lsp.reader import WORTH_CHARACTERS
 from tvsc.lsp.server import WATCHED, make_server
 from tvsc.lsp.session import DEBOUNCE_S
 from tvsc.lsp.sites import MAX_CANDIDATES, MAX_LEVELS
@@ -53,6 +54,7 @@ def test_words_are_those_of_the_language() -> None:
         f"{MAX_CANDIDATES:,} files",
         f"{round(DEBOUNCE_S * 1000)} ms",
         f"less than {features.WAIT_S:g} seconds",
+        f"more than {WORTH_CHARACTERS // 1024} KiB changed",
         {4: "four"}[MAX_LEVELS],
         WATCHED,
     ],

@@ -110,6 +110,14 @@ def test_every_keyword_and_function() -> None:
         assert scope_of(f"let x = {name} + 1\n", name) != "support.function.tvs"
 
 
+def test_names_of_blocks() -> None:
+    """What follows a block that has no name is a word or a variable of its own."""
+    assert scope_of("pool web {\n", "web") == "entity.name.type.tvs"
+    assert scope_of("node n like m {\n", "n") == "entity.name.type.tvs"
+    assert scope_of("    check tcp { every 2s }\n", "tcp") == "constant.language.tvs"
+    assert scope_of("    fabric there { asn 1 }\n", "there") == "variable.other.tvs"
+
+
 def test_every_unit() -> None:
     for unit in [*MS, *COUNT, *BYTES]:
         assert scope_of(f"let x = 12{unit}\n", f"12{unit}") == "constant.numeric.tvs"

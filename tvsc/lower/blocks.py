@@ -27,13 +27,13 @@ from tvsc.dsl.ast import Blocks, Program, Statement
 from tvsc.dsl.load import Loader
 from tvsc.dsl.parser import parse_part
 from tvsc.lower import defaults as defaults_
-from tvsc.lower.block_record import DEFAULTS, Job, list_digest, places_of_servers, record
+from tvsc.lower.block_record import DEFAULTS, Job, list_digest, places_of_servers
 from tvsc.lower.decode import Counts, Read, Waiting, decode_part
 from tvsc.lower.evaluate import Env
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.nouns import POOL, noun
-from tvsc.lower.processes import in_processes
-from tvsc.lower.rebuild import has_values, rebuild
+from tvsc.lower.rebuild import has_values
+from tvsc.lower.records import Make, make_records
 from tvsc.lower.schema import KINDS, Named
 from tvsc.lower.store import Store
 from tvsc.model import Origins, Pool, Service
@@ -56,12 +56,13 @@ def user_store() -> Store:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a large site is read: in how many processes, beyond how many characters its blocks are
-    read apart (None: never), and where what was read is kept.
+    read apart (None: never), where what was read is kept, and what makes records.
     """
 
     jobs: int
     apart_characters: int | None
     store: Store
+    make: Make = make_records
 
     @classmethod
     def usual(cls) -> Reading:
@@ -75,7 +76,7 @@ class Reading:
 
 
 @cache
-def _version() -> bytes:
+def version() -> bytes:
     """Names everything but the text that a record depends on: the front's own sources."""
     package = Path(__file__).parents[1]
     digest = hashlib.blake2b(sys.version.encode())
@@ -85,11 +86,6 @@ def _version() -> bytes:
                 data = path.read_bytes()
                 digest.update(f"{part}/{path.name} {len(data)} ".encode() + data)
     return digest.digest()
-
-
-def _new_record(job: Job, root: Path, known: defaults_.Defaults) -> bytes | None:
-    data = rebuild(job, root, known)
-    return record(job, root, known) if data is None else data
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,21 +187,20 @@ class BlockReader:
             found.append(None if kept is None else self._accept(kept, one, known))
             if found[-1] is None:
                 jobs[number] = Job(one.blocks.text, self._name(one.blocks), one.values, kept)
+        if not jobs:
+            return found
         missing = list(jobs)
-
-        def make(n: int) -> bytes | None:
-            number = missing[n]
-            data = _new_record(jobs[number], self.loader.root, known)
-            if data is not None:
-                self.reading.store.put(keys[number], data)
-            return data
-
-        made = in_processes(make, len(missing), self.reading.jobs)
+        made = self.reading.make(
+            list(jobs.values()),
+            self.loader.root,
+            known,
+            self.reading.jobs,
+            lambda n, data: self.reading.store.put(keys[missing[n]], data),
+        )
         for number, data in zip(missing, made, strict=True):
             if data is not None:
                 found[number] = self._accept(data, waiting[number], known)
-        if missing:
-            self.reading.store.trim()
+        self.reading.store.trim()
         return found
 
     def parse(self, blocks: Blocks) -> tuple[Statement, ...]:
@@ -243,7 +238,7 @@ class BlockReader:
     def _key(self, blocks: Blocks) -> str:
         directory = os.path.dirname(self._name(blocks))  # noqa: PTH120 - a name, not a path
         text = f"{directory}\0{blocks.text}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=20, key=_version()).hexdigest()
+        return hashlib.blake2b(text, digest_size=20, key=version()).hexdigest()
 
     def _accept(self, data: bytes, waiting: Waiting, known: defaults_.Defaults) -> Read | None:
         """What a record says, if all that it depends on is as it was."""

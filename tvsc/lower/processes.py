@@ -84,11 +84,15 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
-def _child(work: Work, numbers: range, out: Connection, parent: int) -> None:
-    # A parent that is killed cannot end its children; the kernel does.
+def end_with(parent: int) -> None:
+    """A parent that is killed cannot end its children; the kernel does."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _child(work: Work, numbers: range, out: Connection, parent: int) -> None:
+    end_with(parent)
     for ending in _ENDING:
         signal.signal(ending, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

@@ -2,6 +2,7 @@
 
     text         a buffer, and the positions of the protocol in it
     analysis     buffers and files -> Analysis: the stages of `tvsc check`, and an index of names
+    reader       the process that reads a large site's blocks for it
     session      which sites the open files belong to, and when they are analysed again
     hover, completion, navigate, rename, formatting: one question each, answered from an Analysis
     server       the protocol (pygls) around them

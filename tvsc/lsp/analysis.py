@@ -19,6 +19,7 @@ from tvsc.lower import Reading, no_garbage, resolve
 from tvsc.lower.blocks import BlockReader
 from tvsc.lsp.index import Index, index_site
 from tvsc.lsp.overlay import BufferSources
+from tvsc.lsp.reader import usual_reading
 from tvsc.lsp.text import LineIndex
 from tvsc.model import Site
 
@@ -100,7 +101,7 @@ def check_site(
     AbandonedError. `reading` says how a large site is read: blocks that were read before come from
     the store.
     """
-    reading = reading or Reading.usual()
+    reading = reading or usual_reading(tick)
     sources = BufferSources(root, texts, tick)
     found: list[Diagnostic] = []
     with no_garbage():

@@ -13,7 +13,7 @@ from lsprotocol import types
 from tvsc.lsp import completion, navigate
 from tvsc.lsp.formatting import format_buffer
 from tvsc.lsp.hover import hover
-from tvsc.lsp.protocol import RefusedError
+from tvsc.lsp.protocol import ModifiedError, RefusedError
 from tvsc.lsp.renaming import Place, renamed_files, workspace_edit
 from tvsc.lsp.server import Server, guarded
 from tvsc.lsp.session import Session
@@ -39,7 +39,10 @@ def register(server: Server) -> None:
 async def _first(session: Session, uri: str, ask: Callable[[View], R | None]) -> R | None:
     """The first answer that is one, of the sites that have the document."""
     key = key_of(uri)
+    asked = session.buffers.get(key)
     await session.settle_if_quick(key, WAIT_S)
+    if session.buffers.get(key) is not asked:
+        raise ModifiedError
     return next((answer for view in views(session, key) if (answer := ask(view))), None)
 
 
@@ -124,11 +127,14 @@ def _formatting(server: Server) -> None:
             return None
         work = partial(format_buffer, buffer, session.root_path(buffer.key), session.texts())
         try:
-            return await session.errand(work)
+            edits = await session.errand(work)
         except RefusedError as error:
             # No answer but a message: an editor that formats what it saves goes on saving.
             server.say(error.message)
             return None
+        if session.buffers.get(buffer.key) is not buffer:
+            raise ModifiedError
+        return edits
 
 
 def _rename(server: Server) -> None:

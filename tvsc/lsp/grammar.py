@@ -44,11 +44,12 @@ _LITERALS = {
 def grammar() -> str:
     """The grammar as JSON."""
     plain, blocks = _keywords()
+    named = sorted({s.keyword for s in _settings() if s.usage.startswith(f"{s.keyword} NAME")})
     rules: dict[str, Rule] = {
         "comment": {"name": "comment.line.number-sign.tvs", "match": "#.*$"},
         "text": _text(),
         "definition": {
-            "match": rf"{_before(blocks)}[ \t]+({_NAME})(?=[ \t]+(?:like\b|\{{))",
+            "match": rf"{_before(named)}[ \t]+({_NAME})(?=[ \t]+(?:like\b|\{{))",
             "captures": {
                 "1": {"name": "storage.type.tvs"},
                 "2": {"name": "entity.name.type.tvs"},
@@ -127,14 +128,17 @@ def _literals() -> list[Rule]:
 
 def _keywords() -> tuple[list[str], list[str]]:
     """The settings, and those that have a block."""
-    settings = [s for kind in KINDS.values() for s in kind.settings.values()]
-    blocks = {s.keyword for s in settings if s.block is not None}
-    return sorted({s.keyword for s in settings} - blocks), sorted(blocks)
+    blocks = {s.keyword for s in _settings() if s.block is not None}
+    return sorted({s.keyword for s in _settings()} - blocks), sorted(blocks)
+
+
+def _settings() -> list[Setting]:
+    return [setting for kind in KINDS.values() for setting in kind.settings.values()]
 
 
 def _value_words() -> list[str]:
     """The words that settings take as values."""
-    settings = {s.keyword for kind in KINDS.values() for s in kind.settings.values()}
+    settings = {setting.keyword for setting in _settings()}
     found = {
         word
         for kind in KINDS.values()

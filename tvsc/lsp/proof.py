@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tvsc.diag import Diagnostic, has_errors
 from tvsc.dsl import Loader, parse
-from tvsc.lower import Reading, no_garbage, resolve
+from tvsc.lower import no_garbage, resolve
 from tvsc.lsp.overlay import BufferSources
+from tvsc.lsp.reader import usual_reading
 from tvsc.model import Site
 
 
@@ -19,7 +20,7 @@ def model_of(root: Path, texts: Mapping[str, str]) -> tuple[Site | None, list[Di
     """
     found: list[Diagnostic] = []
     sources = BufferSources(root, texts)
-    reading = Reading.usual()
+    reading = usual_reading(lambda: None)
     with no_garbage():
         program = parse(root, sources, found.append, reading.apart_characters)
         if program is None or has_errors(found):

@@ -24,6 +24,9 @@ from tvsc.lsp.view import View, views
 WAIT_S = 120.0
 """So long the current text may take to be analysed."""
 
+# No ModifiedError: editors keep that from the user, who waits for a new name.
+CHANGED = "the text changed meanwhile: try again"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -37,7 +40,14 @@ class Place:
     async def find(cls, session: Session, uri: str, position: types.Position) -> Place:
         """What is named at a position. Raises RefusedError where nothing can be renamed."""
         key = key_of(uri)
+        asked = session.buffers.get(key)
+        if asked is None:
+            raise RefusedError("the file is not open")
+        if not asked.is_site_file:
+            raise RefusedError("names are renamed in .tvs files")
         settled = await session.settle(key, WAIT_S)
+        if session.buffers.get(key) is not asked:
+            raise RefusedError(CHANGED)
         view = next(iter(views(session, key)), None)
         if view is None or not settled or not view.shift.same:
             raise RefusedError("the site is still being read: try again in a moment")
@@ -93,7 +103,7 @@ async def renamed_files(session: Session, place: Place, name: str) -> list[FileE
     for one in analyses:
         await session.errand(partial(prove, one, texts, after, target, name))
     if session.texts() != texts:
-        raise RefusedError("the text changed meanwhile: try again")
+        raise RefusedError(CHANGED)
     return [_file_edits(session, key, before[key], edits) for key in sorted(after)]
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
+from tvsc.lower.blocks import version
 from tvsc.lsp import features
 from tvsc.lsp.protocol import RefusedError
 from tvsc.lsp.server import make_server
@@ -36,6 +37,7 @@ class _NoRefusals(logging.Filter):
 def serve(tcp_port: int | None, verbose: bool) -> NoReturn:
     """Serve one client, then end the process: 0 after an orderly shutdown, else 1."""
     _log(verbose)
+    version()  # of the program that runs, not of one that is installed meanwhile
     server = make_server()
     features.register(server)
     try:

@@ -6,19 +6,25 @@ A handler that fails says so in the log and answers with nothing: an editor goes
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer
 
 from tvsc import __version__
 from tvsc.lsp.diagnostics import Wishes
 from tvsc.lsp.protocol import Protocol, RefusedError
 from tvsc.lsp.session import Session
+from tvsc.lsp.shape import strict_converter
 from tvsc.lsp.text import Buffer, LineIndex, changed, clean
 from tvsc.lsp.uris import key_of, path_of
 
@@ -34,8 +40,38 @@ class Server(LanguageServer):
     """One client, and its session."""
 
     def __init__(self) -> None:
-        super().__init__("tvsc", __version__, protocol_cls=Protocol)
+        super().__init__(
+            "tvsc", __version__, protocol_cls=Protocol, converter_factory=strict_converter
+        )
         self.session = Session(self.publish)
+
+    def start_tcp(self, host: str, port: int) -> None:
+        """Serve the first client that connects, and end with it; nobody else gets in."""
+        # Of the library, a second client would get the answers of the first, and a connection that
+        # breaks would leave the process behind.
+        with suppress(KeyboardInterrupt, SystemExit):
+            asyncio.run(self._serve_first(host, port))
+
+    async def _serve_first(self, host: str, port: int) -> None:
+        first: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+        first = asyncio.get_running_loop().create_future()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if first.done():
+                writer.close()
+            else:
+                first.set_result((reader, writer))
+
+        listener = await asyncio.start_server(connected, host, port)
+        reader, writer = await first
+        listener.close()
+        self.protocol.set_writer(writer)
+        try:
+            await run_async(
+                threading.Event(), reader, self.protocol, error_handler=self.report_server_error
+            )
+        except (OSError, EOFError, ValueError) as error:
+            log.warning("the connection broke: %s", error)
 
     @property
     def orderly(self) -> bool:
@@ -52,9 +88,12 @@ class Server(LanguageServer):
         """A message that the user sees."""
         self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
 
-    def report_server_error(self, error: Exception, source: object) -> None:  # noqa: ARG002
+    def report_server_error(self, error: Exception, source: object) -> None:
         """What goes wrong outside of a request goes to the log; a refusal is no mistake."""
-        if not isinstance(error, RefusedError):
+        if source is JsonRpcException:  # from the loop that reads: it was no JSON
+            assert isinstance(self.protocol, Protocol)
+            self.protocol.refuse_unreadable(error)
+        elif not isinstance(error, RefusedError):
             log.error("%s: %s", type(error).__name__, error)
 
 

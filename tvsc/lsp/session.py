@@ -70,7 +70,7 @@ class Session:
         self.folders: list[Path] = []
         self.buffers: dict[str, Buffer] = {}
         self.sites: dict[str, SiteState] = {}
-        self._published: dict[str, list[types.Diagnostic]] = {}
+        self._published: dict[str, tuple[str, list[types.Diagnostic]]] = {}
         self._seeking: dict[str, bool] = {}
         self._missed: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -291,13 +291,17 @@ class Session:
             for site in self.sites.values():
                 found += [d for d in site.found.get(key, ()) if d not in found]
             buffer = self.buffers.get(key)
-            if found != self._published.get(key, None if buffer else []):
-                version = None if buffer is None else buffer.version
-                self.publish(self.uri(key), version, found)
+            uri = self.uri(key)
+            known, before = self._published.pop(key, (uri, None))
+            if known != uri and before:
+                # Opened or closed meanwhile, and the client spells it in a way of its own.
+                self.publish(known, None, [])
+            if known != uri or before is None:
+                before = None if buffer else []
+            if found != before:
+                self.publish(uri, None if buffer is None else buffer.version, found)
             if found or buffer:
-                self._published[key] = found
-            else:
-                self._published.pop(key, None)
+                self._published[key] = (uri, found)
 
     @property
     def busy(self) -> bool:

@@ -19,6 +19,8 @@ from tvsc.source import Span
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
 # Name of a Python codec without a byte-order mark, and bytes of a code unit.
 _CODECS = {
     types.PositionEncodingKind.Utf8.value: ("utf-8", 1),
@@ -113,8 +115,11 @@ class Buffer:
 
     @property
     def text(self) -> str:
-        """What is in the editor now."""
-        return self.lines.text
+        """What is in the editor now. A byte-order mark, which is not part of a file's text either,
+        is a space, so that offsets stay what they are.
+        """
+        text = self.lines.text
+        return f" {text[1:]}" if text.startswith(_MARK) else text
 
 
 def changed(lines: LineIndex, change: types.TextDocumentContentChangeEvent) -> LineIndex:

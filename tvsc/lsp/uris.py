@@ -16,8 +16,11 @@ from tvsc.lsp.overlay import file_key
 
 def path_of(uri: str) -> Path | None:
     """The path of a file's URI as the client spells it; None for what is no file."""
-    path = to_fs_path(uri)
-    return Path(path) if path else None
+    try:
+        path = to_fs_path(uri)
+    except ValueError:
+        return None
+    return Path(path) if path and "\0" not in path else None
 
 
 def key_of(uri: str) -> str:
