@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, Cluster, Node, Noun, Site
+from tvsc.model import Address, Node, Noun, Site
 from tvsc.source import Span
 
 
@@ -170,42 +170,6 @@ def _inside_local_ips(site: Site, known: dict[Address, tuple[str, Place]]) -> It
                 )
 
 
-def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
-    """A gateway is on its port's network, and is another station."""
-    for port in (p for n in site.nodes() for p in n.ports):
-        if port.gateway not in port.address.network:
-            yield Diagnostic(
-                codes.GATEWAY_OUTSIDE,
-                f"gateway {port.gateway} is not on the port's network {port.address.network}",
-                site.span(port, "gateway"),
-                (Note("the port's address", site.span(port, "address")),),
-            )
-
-
-def neighbours_on_link(site: Site) -> Iterator[Diagnostic]:
-    """A BGP neighbour is on a network of every node: the sessions are direct."""
-    for cluster in site.clusters:
-        for fabric in cluster.fabric:
-            if not isinstance(fabric.address, IPv4Address):
-                continue
-            lost = _without_link(cluster, fabric.address)
-            if lost is not None:
-                yield Diagnostic(
-                    codes.FABRIC_UNREACHABLE,
-                    f"node `{lost.name}` has no port on the network of its neighbour"
-                    f" {fabric.address}",
-                    site.span(fabric),
-                    (Note(f"node `{lost.name}` is here", site.span(lost)),),
-                )
-
-
-def _without_link(cluster: Cluster, address: IPv4Address) -> Node | None:
-    for node in cluster.nodes:
-        if not any(address in port.address.network for port in node.ports):
-            return node
-    return None
-
-
 def addresses_usable(site: Site) -> Iterator[Diagnostic]:
     """No VIP, server, node or neighbour is a multicast, loopback or other special address."""
     nouns: list[tuple[Noun, str, Address, str]] = []
@@ -243,28 +207,31 @@ def _unusable(address: Address) -> str | None:
     return None
 
 
+_SPECIAL = {
+    IPv4Network("0.0.0.0/8"): "addresses of no host",
+    IPv4Network("127.0.0.0/8"): "loopback addresses",
+    IPv4Network("224.0.0.0/4"): "multicast addresses",
+    IPv4Network("240.0.0.0/4"): "reserved addresses",
+}
+"""What `_unusable` says, of whole prefixes."""
+
+
 def _plainly_usable(first_byte: int) -> bool:
     """Whether all such addresses are those of hosts: of a hundred thousand, nearly all."""
     return 0 < first_byte < 224 and first_byte != 127
 
 
-def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:
-    """Neither a port's address nor its gateway is its network's first or last."""
-    for port in (p for n in site.nodes() for p in n.ports):
-        network: IPv4Network = port.address.network
-        if network.prefixlen >= 31:
-            continue
-        edges = (network.network_address, network.broadcast_address)
-        for address, field, what in (
-            (port.address.ip, "address", "port address"),
-            (port.gateway, "gateway", "gateway"),
-        ):
-            if address in edges:
-                yield Diagnostic(
-                    codes.ADDRESS_UNUSABLE,
-                    f"{address} is the first or last address of {network}: no {what}",
-                    site.span(port, field),
-                )
+def local_ips_usable(site: Site) -> Iterator[Diagnostic]:
+    """The local IPs are none of the special addresses: servers would not answer them."""
+    for cluster in site.clusters:
+        short = cluster.local_ips.short
+        special = next((s for s in _SPECIAL if s.overlaps(short)), None)
+        if special is not None:
+            yield Diagnostic(
+                codes.ADDRESS_UNUSABLE,
+                f"{short} has {_SPECIAL[special]}: no local IPs",
+                site.span(cluster.local_ips, "short"),
+            )
 
 
 def router_ids_unique(site: Site) -> Iterator[Diagnostic]:
@@ -288,9 +255,7 @@ RULES = (
     local_ips_inside_prefix,
     short_prefixes_apart,
     addresses_have_one_owner,
-    gateways_on_link,
-    neighbours_on_link,
     addresses_usable,
-    port_addresses_are_hosts,
+    local_ips_usable,
     router_ids_unique,
 )

@@ -157,7 +157,12 @@ class Reader:
         elif isinstance(item, Text):
             name = text_of(item, self.env)
         else:
-            fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span)
+            fail(
+                codes.WRONG_TYPE,
+                f"`{self.setting}` needs {what} here",
+                item.span,
+                "a name that begins with a digit is written in quotes",
+            )
         if not _NAME.fullmatch(name):
             fail(
                 codes.BAD_NAME,
