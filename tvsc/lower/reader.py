@@ -21,7 +21,7 @@ from typing import NoReturn, TypeVar
 
 from tvsc.diag import codes
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text
+from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text, Value
 from tvsc.dsl.values import (
     Bytes,
     Duration,
@@ -157,12 +157,9 @@ class Reader:
         elif isinstance(item, Text):
             name = text_of(item, self.env)
         else:
-            fail(
-                codes.WRONG_TYPE,
-                f"`{self.setting}` needs {what} here",
-                item.span,
-                "a name that begins with a digit is written in quotes",
-            )
+            digit = isinstance(item, Value)
+            help_ = "a name that begins with a digit is written in quotes" if digit else None
+            fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span, help_)
         if not _NAME.fullmatch(name):
             fail(
                 codes.BAD_NAME,
