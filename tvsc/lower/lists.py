@@ -14,7 +14,6 @@ from tvsc.lower.scope import Context
 from tvsc.lower.settings_service import MAX_WEIGHT, FromFile, ServerLine
 from tvsc.source import Span
 
-
 COLUMNS = ("address", "port", "weight")
 
 

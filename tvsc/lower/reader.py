@@ -48,6 +48,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
 
 
+def _is_file(path: str) -> bool:
+    """Whether a path can be that of a file, and is not that of a directory for certain."""
+    return path.rpartition("/")[2] not in ("", ".", "..")
+
+
 class Reader:
     """A cursor over the items of one line."""
 
@@ -380,10 +385,10 @@ class Reader:
             )
         source = SecretSource(self.word(("file", "env")))
         name = self.text()
-        if not name or (source is SecretSource.ENV and not _VARIABLE.fullmatch(name)):
-            what = (
-                "a path" if source is SecretSource.FILE else "the name of an environment variable"
-            )
+        file = source is SecretSource.FILE
+        fits = _is_file(name) if file else _VARIABLE.fullmatch(name)
+        if not fits:
+            what = "the path of a file" if file else "the name of an environment variable"
             shown = f"`{name}`" if name else "an empty text"
             fail(codes.BAD_NAME, f"{shown} is not {what}", self.last)
         return Secret(source=source, name=name)
