@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
@@ -170,20 +170,27 @@ def _inside_local_ips(site: Site, known: dict[Address, tuple[str, Place]]) -> It
                 )
 
 
+Host = tuple[Noun, str, Address, str]
+"""What must be a host: the noun and its setting, the address, what it is the address of."""
+
+
+def hosts(site: Site) -> Iterator[Host]:
+    """All of them but the router ids, which are but numbers."""
+    for service in site.services:
+        yield from ((v, "", v.address, "VIP") for v in service.vips)
+    for pool in site.pools:
+        yield from ((s, "", s.address, "server") for s in pool.servers)
+    for cluster in site.clusters:
+        yield from ((f, "", f.address, "neighbour") for f in cluster.fabric)
+        for port in (p for n in cluster.nodes for p in n.ports):
+            yield port, "address", port.address.ip, "port address"
+            yield port, "gateway", port.gateway, "gateway"
+
+
 def addresses_usable(site: Site) -> Iterator[Diagnostic]:
     """No VIP, server, node or neighbour is a multicast, loopback or other special address."""
-    nouns: list[tuple[Noun, str, Address, str]] = []
-    for service in site.services:
-        nouns += [(v, "", v.address, "VIP") for v in service.vips]
-    for pool in site.pools:
-        nouns += [(s, "", s.address, "server") for s in pool.servers]
-    for cluster in site.clusters:
-        nouns += [(f, "", f.address, "neighbour") for f in cluster.fabric]
-        nouns += [(n, "router-id", n.router_id, "router id") for n in cluster.nodes]
-        for port in (p for n in cluster.nodes for p in n.ports):
-            nouns.append((port, "address", port.address.ip, "port address"))
-            nouns.append((port, "gateway", port.gateway, "gateway"))
-    for noun, field, address, what in nouns:
+    nouns: list[Host] = [(n, "router-id", n.router_id, "router id") for n in site.nodes()]
+    for noun, field, address, what in chain(nouns, hosts(site)):
         why = _unusable(address)
         if why is not None:
             yield Diagnostic(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
+from tvsc.checks.addressing import hosts
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, Cluster, Node, Port, Server, Site
-from tvsc.source import Span
+from tvsc.model import Cluster, Node, Port, Server, Site
 
 
 def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
@@ -79,38 +78,19 @@ def _networks(site: Site) -> dict[IPv4Network, Port]:
     return networks
 
 
-Place = Callable[[], Span | None]
-
-
-def _hosts(site: Site) -> Iterator[tuple[Address, str, Place]]:
-    """Whoever must be a host: the address, what has it, and where it was written."""
-    for node in site.nodes():
-        for port in node.ports:
-            yield port.address.ip, "port address", partial(site.span, port, "address")
-            yield port.gateway, "gateway", partial(site.span, port, "gateway")
-    for cluster in site.clusters:
-        for fabric in cluster.fabric:
-            yield fabric.address, "neighbour", partial(site.span, fabric)
-    for service in site.services:
-        for vip in service.vips:
-            yield vip.address, "VIP", partial(site.span, vip)
-    for pool in site.pools:
-        for server in pool.servers:
-            yield server.address, "server", partial(site.span, server)
-
-
 def edges_are_no_hosts(site: Site) -> Iterator[Diagnostic]:
     """Nothing has the first or last address of a port's network: those mean the network itself."""
-    edges: dict[Address, IPv4Network] = {}
+    edges: dict[int, IPv4Network] = {}
     for network in _networks(site):
         if network.prefixlen < 31:
-            edges |= dict.fromkeys((network.network_address, network.broadcast_address), network)
-    for address, what, place in _hosts(site):
-        if address in edges:
+            edges |= dict.fromkeys(_ends(network), network)
+    for noun, field, address, what in hosts(site):
+        network_of = edges.get(int(address))
+        if network_of is not None and address.version == 4:
             yield Diagnostic(
                 codes.ADDRESS_UNUSABLE,
-                f"{address} is the first or last address of {edges[address]}: no {what}",
-                place(),
+                f"{address} is the first or last address of {network_of}: no {what}",
+                site.span(noun, field),
             )
 
 
