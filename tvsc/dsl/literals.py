@@ -82,7 +82,9 @@ def number(text: str) -> Scalar:
         return Duration(amount * MS[unit])
     if unit in BYTES:
         return Bytes(int(amount * BYTES[unit]))
-    close = get_close_matches(unit, [*MS, *COUNT, *BYTES], n=1, cutoff=0.5)
+    units = [*MS, *COUNT, *BYTES]
+    same = [known for known in units if known.lower() == unit.lower()]
+    close = same or get_close_matches(unit, units, n=1, cutoff=0.5)
     known = (
         "durations have us, ms, s, m, h, d; counts k, M, G; memory KiB, MiB, GiB; a name that"
         " begins with a digit is written in quotes"
