@@ -30,6 +30,7 @@ DEFAULT_PREPEND = 3
 MIN_LINK_LENGTH = 8
 MAX_INTERFACE_NAME = 15
 _INTERFACE = re.compile(rf"[\w.-]{{1,{MAX_INTERFACE_NAME}}}", re.ASCII)
+_VDEV = re.compile(r"net_[a-z][a-z0-9_]{,58}", re.ASCII)  # DPDK's limit is 63 characters
 _TAKEN = re.compile(r"lo|tvs[0-7]")
 CPUS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 
@@ -118,10 +119,10 @@ def _control(reader: Reader) -> object:
 
 def _vdev(reader: Reader) -> object:
     args = reader.text('a DPDK device like "net_tap0,iface=fwd0"')
-    if not args.startswith("net_") or any(c.isspace() for c in args):
+    if not _VDEV.fullmatch(args.partition(",")[0]) or any(c.isspace() for c in args):
         fail(
             codes.WRONG_TYPE,
-            "`vdev` needs a DPDK network device: `net_` and its arguments, without blanks",
+            "`vdev` needs a DPDK device like `net_tap0`, and its arguments, without blanks",
             reader.last,
         )
     iface = kernel_interface(args)
