@@ -10,6 +10,7 @@ import pytest
 from tests.compile.probe import run_c
 from tests.compile.sites import make_site, make_sources
 from tvsc.plan import NodePlan, abi, plan_site
+from tvsc.plan.memory import buffer_bytes
 from tvsc.plan.rss import toeplitz
 from tvsc.plan.vips import vip_hash
 from tvsc.resources import runtime_dir
@@ -133,3 +134,44 @@ int main(void)
     sources = ("core/worker.c", "core/toeplitz.c")
     taken = int(run_c(source, tmp_path, *sources))
     assert taken <= memory.worker_bytes <= taken + 8192
+
+
+DPDK_SIZES = """#define RTE_ETHER_HDR_LEN 14
+#define RTE_ETHER_CRC_LEN 4
+#define RTE_MBUF_DEFAULT_DATAROOM 2048
+#define RTE_PKTMBUF_HEADROOM 128
+#define RTE_ALIGN_CEIL(v, align) (((v) + (align) - 1) / (align) * (align))
+"""
+MBUF_AND_POOL = 128 + 64
+
+
+@pytest.mark.parametrize("mtus", [(576,), (1500,), (2026,), (2027,), (9000, 1500), (1500, 9216)])
+def test_packet_buffers(tmp_path: Path, mtus: tuple[int, ...]) -> None:
+    """Hugepages are planned for buffers as large as the host makes them for these MTUs."""
+    host = (runtime_dir() / "host" / "port.c").read_text(encoding="utf-8")
+    found = (
+        re.search(r"    FRAME_EXTRA = .*\n", host),
+        re.search(r"static uint16_t buffer_bytes\(.*?\n}\n", host, re.DOTALL),
+    )
+    assert all(found)
+    extra, function = (match.group() for match in found if match)
+    ports = ", ".join(f"{{.mtu = {mtu}}}" for mtu in mtus)
+    source = f"""#include <stdio.h>
+#include "tvs/generation.h"
+{DPDK_SIZES}
+enum {{
+{extra}}};
+{function}
+static const struct tvs_gen_port ports[] = {{ {ports} }};
+int main(void)
+{{
+    struct tvs_generation generation = {{.n_ports = {len(mtus)}, .ports = ports}};
+    printf("%u\\n", buffer_bytes(&generation));
+}}
+"""
+    node = make_site().clusters[0].nodes[0]
+    port = node.ports[0]
+    node = node.model_copy(
+        update={"ports": tuple(port.model_copy(update={"mtu": mtu}) for mtu in mtus)}
+    )
+    assert int(run_c(source, tmp_path)) + MBUF_AND_POOL == buffer_bytes(node)

@@ -149,6 +149,26 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
+def test_text_of_two_nodes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The one that is left is named once, also where its cores are others."""
+    site = tmp_path / "site.tvs"
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text().replace("1..4", "1..2")
+    text = text.replace("workers shared", "workers cores 2-3\n control core 1", 1)
+    text = text.replace("        control shared\n", "", 1)
+    site.write_text(
+        text.replace(
+            "cluster A {",
+            'cluster A {\n node z like "tvs-a1" { workers cores 4-5\n'
+            ' router-id 10.255.0.9  port fwd { vdev "net_tap0,iface=z"\n address 192.0.2.99/24 } }',
+        ).replace('for n in 1..2 {\n        node "tvs-a', 'for n in 1..1 {\n        node "tvs-a')
+    )
+    code, out, err = run(["explain", "flow", str(site), REQUEST], capsys)
+    assert (code, err) == (0, "")
+    lost = [line.strip() for line in out.splitlines() if "after its loss" in line]
+    assert "after its loss: z: queue 1, worker 1, core 5" in lost
+    assert "after its loss: tvs-b2: the same queue 0, worker 0, core 2" in lost
+
+
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     site = str(EXAMPLES / "laptop" / "site.tvs")
     code, out, _ = run(["explain", "flow", site, REQUEST, "--format", "json"], capsys)

@@ -98,6 +98,8 @@ def test_exception_inside_a_library(tmp_path: Path) -> None:
         ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'", "site.py:1:1"),
         ("import parts\n", "SyntaxError", "parts.py:1:"),
         ("x = 1\0\n", "source code", "site.py:1:1"),
+        (f"{HEAD}host('10.0.0.0/24', 'x')\n", "TypeError: expected a whole number", "site.py:2:1"),
+        (f"{HEAD}subnet('10.0.0.0/24', 2.5, 1)\n", "TypeError: expected a whole", "site.py:2:1"),
     ],
 )
 def test_failure(text: str, what: str, place: str, tmp_path: Path) -> None:
@@ -115,13 +117,17 @@ def test_no_site(text: str, tmp_path: Path) -> None:
 def test_command(tmp_path: Path) -> None:
     """Exit status 1 and no traceback; what the file prints is not in the output."""
     path = tmp_path / "site.py"
-    path.write_text("print('noise')\nraise ValueError('no \\x1b[31m data')\n")
+    path.write_text(
+        "import os\nos.system('echo more')\nprint('noise')\n"
+        "raise ValueError('no \\x1b[31m data' + 'x' * 9999)\n"
+    )
     command = [sys.executable, "-m", "tvsc.cli.main", "check", "--format", "json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout.startswith("{")
+    assert len(done.stdout) < 4000
     assert "TVS0017" in done.stdout
-    assert done.stderr == "noise\n"
+    assert done.stderr == "more\nnoise\n"
 
 
 # What a file does that nothing but the writer of the program can see.
@@ -136,6 +142,12 @@ LATER = [
     ("site.pools = [Pool(name='x', schedule='r' * 10**7)]", "TVS0014", "255 characters"),
     ("v = []\nv.append(v)\nsite.services = [Service(name='w', vip=v)]", "TVS0006", "32 deep"),
     ("site = [site] * 3", "TVS0018", "not a `Site`"),
+    ("site.seed = b'x'", "TVS0106", "type `bytes` means nothing here"),
+    (
+        "class L(list):\n    def __iter__(self): raise OSError('mine')\nsite.pools = L()",
+        "TVS0017",
+        "OSError: mine",
+    ),
 ]
 
 

@@ -79,3 +79,17 @@ def test_modules_are_inputs(tmp_path: Path) -> None:
     assert diagnostics == []
     assert site is not None
     assert [source.name for source in sources.files] == ["site.py", "facts.py"]
+
+
+def test_several_lists(tmp_path: Path) -> None:
+    """Servers come from several files, as several `servers from` in text."""
+    for name, host in (("a.csv", 11), ("b.csv", 12)):
+        (tmp_path / name).write_text(f"10.20.7.{host},80\n")
+    small = (ROOT / "examples" / "generated" / "site.py").read_text().replace("range(500)", "[0]")
+    (tmp_path / "site.py").write_text(
+        f'{small}\nfor pool in site.pools:\n    pool.servers_from = ["a.csv", "b.csv"]\n'
+    )
+    site, diagnostics, _ = load_site(tmp_path / "site.py")
+    assert diagnostics == []
+    assert site is not None
+    assert {"10.20.7.11:80", "10.20.7.12:80"} <= {s.key for s in site.pools[0].servers}

@@ -14,6 +14,7 @@ from tvsc.checks import (
     availability,
     capacity,
     capacity_load,
+    links,
     meaning,
     placement,
     steering,
@@ -29,6 +30,7 @@ Rule = Callable[[Site], Iterator[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
     *addressing.RULES,
+    *links.RULES,
     *steering.RULES,
     *capacity.RULES,
     *capacity_load.RULES,

@@ -6,11 +6,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, Cluster, Node, Noun, Site
+from tvsc.model import Address, Node, Noun, Site
 from tvsc.source import Span
 
 
@@ -181,57 +181,27 @@ class _LocalIps:
         return self._shorts[at] if at >= 0 and number <= self._ends[at] else None
 
 
-def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
-    """A gateway is on its port's network, and is another station."""
-    for port in (p for n in site.nodes() for p in n.ports):
-        if port.gateway not in port.address.network:
-            yield Diagnostic(
-                codes.GATEWAY_OUTSIDE,
-                f"gateway {port.gateway} is not on the port's network {port.address.network}",
-                site.span(port, "gateway"),
-                (Note("the port's address", site.span(port, "address")),),
-            )
+Host = tuple[Noun, str, Address, str]
+"""What must be a host: the noun and its setting, the address, what it is the address of."""
 
 
-def neighbours_on_link(site: Site) -> Iterator[Diagnostic]:
-    """A BGP neighbour is on a network of every node: the sessions are direct."""
+def hosts(site: Site) -> Iterator[Host]:
+    """All of them but the router ids, which are but numbers."""
+    for service in site.services:
+        yield from ((v, "", v.address, "VIP") for v in service.vips)
+    for pool in site.pools:
+        yield from ((s, "", s.address, "server") for s in pool.servers)
     for cluster in site.clusters:
-        for fabric in cluster.fabric:
-            if not isinstance(fabric.address, IPv4Address):
-                continue
-            lost = _without_link(cluster, fabric.address)
-            if lost is not None:
-                yield Diagnostic(
-                    codes.FABRIC_UNREACHABLE,
-                    f"node `{lost.name}` has no port on the network of its neighbour"
-                    f" {fabric.address}",
-                    site.span(fabric),
-                    (Note(f"node `{lost.name}` is here", site.span(lost)),),
-                )
-
-
-def _without_link(cluster: Cluster, address: IPv4Address) -> Node | None:
-    for node in cluster.nodes:
-        if not any(address in port.address.network for port in node.ports):
-            return node
-    return None
+        yield from ((f, "", f.address, "neighbour") for f in cluster.fabric)
+        for port in (p for n in cluster.nodes for p in n.ports):
+            yield port, "address", port.address.ip, "port address"
+            yield port, "gateway", port.gateway, "gateway"
 
 
 def addresses_usable(site: Site) -> Iterator[Diagnostic]:
     """No VIP, server, node or neighbour is a multicast, loopback or other special address."""
-    nouns: list[tuple[Noun, str, Address, str]] = []
-    for service in site.services:
-        nouns += [(v, "", v.address, "VIP") for v in service.vips]
-    for pool in site.pools:
-        odd = (s for s in pool.servers if not _plainly_usable(s.address))
-        nouns += [(s, "", s.address, "server") for s in odd]
-    for cluster in site.clusters:
-        nouns += [(f, "", f.address, "neighbour") for f in cluster.fabric]
-        nouns += [(n, "router-id", n.router_id, "router id") for n in cluster.nodes]
-        for port in (p for n in cluster.nodes for p in n.ports):
-            nouns.append((port, "address", port.address.ip, "port address"))
-            nouns.append((port, "gateway", port.gateway, "gateway"))
-    for noun, field, address, what in nouns:
+    nouns: list[Host] = [(n, "router-id", n.router_id, "router id") for n in site.nodes()]
+    for noun, field, address, what in chain(nouns, hosts(site)):
         why = _unusable(address)
         if why is not None:
             yield Diagnostic(
@@ -255,6 +225,15 @@ def _unusable(address: Address) -> str | None:
     return None
 
 
+_SPECIAL = {
+    IPv4Network("0.0.0.0/8"): "addresses of no host",
+    IPv4Network("127.0.0.0/8"): "loopback addresses",
+    IPv4Network("224.0.0.0/4"): "multicast addresses",
+    IPv4Network("240.0.0.0/4"): "reserved addresses",
+}
+"""What `_unusable` says, of whole prefixes."""
+
+
 _USABLE = tuple(0 < first_byte < 224 and first_byte != 127 for first_byte in range(256))
 
 
@@ -265,23 +244,17 @@ def _plainly_usable(address: Address) -> bool:
     return isinstance(address, IPv4Address) and _USABLE[int(address) >> 24]
 
 
-def port_addresses_are_hosts(site: Site) -> Iterator[Diagnostic]:
-    """Neither a port's address nor its gateway is its network's first or last."""
-    for port in (p for n in site.nodes() for p in n.ports):
-        network: IPv4Network = port.address.network
-        if network.prefixlen >= 31:
-            continue
-        edges = (network.network_address, network.broadcast_address)
-        for address, field, what in (
-            (port.address.ip, "address", "port address"),
-            (port.gateway, "gateway", "gateway"),
-        ):
-            if address in edges:
-                yield Diagnostic(
-                    codes.ADDRESS_UNUSABLE,
-                    f"{address} is the first or last address of {network}: no {what}",
-                    site.span(port, field),
-                )
+def local_ips_usable(site: Site) -> Iterator[Diagnostic]:
+    """The local IPs are none of the special addresses: servers would not answer them."""
+    for cluster in site.clusters:
+        short = cluster.local_ips.short
+        special = next((s for s in _SPECIAL if s.overlaps(short)), None)
+        if special is not None:
+            yield Diagnostic(
+                codes.ADDRESS_UNUSABLE,
+                f"{short} has {_SPECIAL[special]}: no local IPs",
+                site.span(cluster.local_ips, "short"),
+            )
 
 
 def router_ids_unique(site: Site) -> Iterator[Diagnostic]:
@@ -305,9 +278,7 @@ RULES = (
     local_ips_inside_prefix,
     short_prefixes_apart,
     addresses_have_one_owner,
-    gateways_on_link,
-    neighbours_on_link,
     addresses_usable,
-    port_addresses_are_hosts,
+    local_ips_usable,
     router_ids_unique,
 )

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, Listener, Pool, Protocol, Schedule, Service, Site
+from tvsc.model import Address, HttpCheck, Listener, Pool, Protocol, Schedule, Service, Site, Vip
+
+FIRST_FINAL = 200
+"""HTTP statuses from here on end an answer."""
 
 
 def pools_used(site: Site) -> Iterator[Diagnostic]:
@@ -66,15 +69,16 @@ def listeners_unique(site: Site) -> Iterator[Diagnostic]:
 def vips_once_per_service(site: Site) -> Iterator[Diagnostic]:
     """A service names a VIP once."""
     for service in site.services:
-        seen: set[Address] = set()
+        seen: dict[Address, Vip] = {}
         for vip in service.vips:
-            if vip.address in seen:
+            first = seen.setdefault(vip.address, vip)
+            if first is not vip:
                 yield Diagnostic(
                     codes.DUPLICATE_LISTENER,
                     f"VIP {vip.address} is listed twice",
-                    site.span(service, "vip"),
+                    site.span(vip),
+                    (Note("first listed here", site.span(first)),),
                 )
-            seen.add(vip.address)
 
 
 def services_listen(site: Site) -> Iterator[Diagnostic]:
@@ -123,6 +127,20 @@ def checks_can_pass(site: Site) -> Iterator[Diagnostic]:
                 site.span(pool),
                 (Note("the listener", site.span(udp[pool.name])),),
                 "write `check tcp { port N }` with a TCP port of the servers, or `check none`",
+            )
+
+
+def checks_expect_answers(site: Site) -> Iterator[Diagnostic]:
+    """An HTTP check expects a status that ends an answer: those below 200 come before it."""
+    for pool in site.pools:
+        check = pool.check
+        if isinstance(check, HttpCheck) and all(r.last < FIRST_FINAL for r in check.expect):
+            yield Diagnostic(
+                codes.CHECK_CANNOT_PASS,
+                f"the check of pool `{pool.name}` expects a status below {FIRST_FINAL}, and no"
+                " answer ends with one",
+                site.span(check, "expect"),
+                help="write `expect 200..299`",
             )
 
 
@@ -196,6 +214,7 @@ RULES = (
     services_listen,
     checks_end_in_time,
     checks_can_pass,
+    checks_expect_answers,
     weights_matter,
     access_rules_apply,
     thresholds_can_be_met,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Driver, IdlePolicy, Node, PciDevice, Site
+from tvsc.model import Driver, IdlePolicy, Node, PciDevice, Port, Site, kernel_interface
 from tvsc.source import Span
 
 
@@ -92,12 +92,11 @@ def devices_used_once(site: Site) -> Iterator[Diagnostic]:
     for node in site.nodes():
         known: dict[str, tuple[str, Span | None]] = {}
         for port in node.ports:
-            if isinstance(port.device, PciDevice):
-                key, span = port.device.address, site.span(port, "pci")
-            else:
-                key, span = port.device.args.partition(",")[0], site.span(port, "vdev")
-            earlier = known.setdefault(key, (port.name, span))
-            if earlier[0] != port.name:
+            span = site.span(port, port.device.kind)
+            for key in _devices(port):
+                earlier = known.setdefault(key, (port.name, span))
+                if earlier[0] == port.name:
+                    continue
                 yield Diagnostic(
                     codes.DEVICE_TWICE,
                     f"ports `{earlier[0]}` and `{port.name}` of node `{node.name}` are both"
@@ -105,25 +104,47 @@ def devices_used_once(site: Site) -> Iterator[Diagnostic]:
                     span,
                     (Note(f"port `{earlier[0]}`", earlier[1]),),
                 )
+                break
+
+
+def _devices(port: Port) -> Iterator[str]:
+    """What a port takes for itself: the device, and the kernel's interface where it has one."""
+    if isinstance(port.device, PciDevice):
+        yield port.device.address
+        return
+    yield port.device.name
+    interface = kernel_interface(port.device.args)
+    if interface is not None:
+        yield f"iface={interface}"
 
 
 _HARDWARE = {Driver.IXGBE, Driver.I40E, Driver.ICE, Driver.MLX5, Driver.VMXNET3}
-_VIRTUAL = {Driver.TAP, Driver.AF_PACKET, Driver.PCAP, Driver.RING, Driver.NULL, Driver.MEMIF}
+_VIRTUAL = {
+    "net_tap": Driver.TAP,
+    "net_af_packet": Driver.AF_PACKET,
+    "net_pcap": Driver.PCAP,
+    "net_ring": Driver.RING,
+    "net_null": Driver.NULL,
+    "net_memif": Driver.MEMIF,
+    "net_virtio_user": Driver.VIRTIO,
+}
+"""The virtual devices that have a profile of their own."""
 
 
 def devices_fit_profiles(site: Site) -> Iterator[Diagnostic]:
-    """A PCI device has no virtual device's profile, nor the other way round."""
+    """A PCI device has no virtual device's profile, nor the other way round; a virtual device has
+    its own.
+    """
     for port in (p for n in site.nodes() for p in n.ports):
         driver = site.nic_of(port).driver
         device = port.device
         if isinstance(device, PciDevice):
-            wrong = "a PCI device" if driver in _VIRTUAL else None
+            virtual = driver is not Driver.VIRTIO and driver in _VIRTUAL.values()
+            wrong = "a PCI device" if virtual else None
         else:
-            name = device.args.partition(",")[0]
-            tap = name.rstrip("0123456789") == "net_tap"
-            wrong = (
-                f"`{name}`" if driver in _HARDWARE or (driver is Driver.TAP and not tap) else None
-            )
+            own = _VIRTUAL.get(device.name.rstrip("0123456789"))
+            fits = driver is own or not (own or driver in _HARDWARE or driver is Driver.TAP)
+            wrong = None if fits else f"`{device.name}`"
         if wrong is not None:
             yield Diagnostic(
                 codes.DEVICE_MISMATCH,

@@ -102,6 +102,8 @@ GATEWAY_OUTSIDE = _code(305, "gateway is not on the port's network")
 ADDRESS_UNUSABLE = _code(306, "address cannot be used for this")
 DUPLICATE_ROUTER_ID = _code(307, "router id used twice")
 FABRIC_UNREACHABLE = _code(308, "BGP neighbour is not on any port's network")
+NETWORKS_OVERLAP = _code(309, "two ports of a node are on one network")
+LIPS_ON_LINK = _code(310, "local IPs on the network of a server")
 
 # Steering
 NO_FLOW_RULES = _code(401, "NIC has no flow rules")

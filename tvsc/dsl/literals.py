@@ -25,6 +25,8 @@ from tvsc.dsl.values import (
 )
 from tvsc.source import Span
 
+MAX_PCI_DEVICE = 0x1F
+
 MS = {
     "us": Fraction(1, 1000),
     "ms": Fraction(1),
@@ -80,8 +82,13 @@ def number(text: str) -> Scalar:
         return Duration(amount * MS[unit])
     if unit in BYTES:
         return Bytes(int(amount * BYTES[unit]))
-    close = get_close_matches(unit, [*MS, *COUNT, *BYTES], n=1, cutoff=0.5)
-    known = "durations have us, ms, s, m, h, d; counts k, M, G; memory KiB, MiB, GiB"
+    units = [*MS, *COUNT, *BYTES]
+    same = [known for known in units if known.lower() == unit.lower()]
+    close = same or get_close_matches(unit, units, n=1, cutoff=0.5)
+    known = (
+        "durations have us, ms, s, m, h, d; counts k, M, G; memory KiB, MiB, GiB; a name that"
+        " begins with a digit is written in quotes"
+    )
     raise LiteralError(
         f"`{unit}` is no unit", f"did you mean `{digits}{close[0]}`?" if close else known
     )
@@ -148,6 +155,9 @@ def _endpoint6(text: str) -> Scalar:
 
 def _pci(text: str) -> Scalar:
     text = text.lower()
+    device = text[-4:-2]
+    if int(device, 16) > MAX_PCI_DEVICE:
+        raise LiteralError(f"`{text}` is no PCI address: a bus has devices 00 to 1f, not {device}")
     return Pci(text if text.count(":") == 2 else f"0000:{text}")
 
 

@@ -1,7 +1,9 @@
 """The files that an include's pattern names: reads directories, writes paths.
 
 As `pathlib` understands patterns (`*`, `?`, `[...]`, and `**` for directories at any depth, without
-following links), but the work is bounded: a pattern that looks at too many names is refused.
+following links), but names with a dot in front match only what has one, too, as in a shell; so
+`**/*.tvs` looks neither into `.git` nor at what editors leave. And the work is bounded: a pattern
+that looks at too many names is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ class TooManyNamesError(Exception):
 def has_pattern(name: str) -> bool:
     """Whether a name is a pattern."""
     return any(c in name for c in "*?[")
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def files_matching(start: str, pattern: str) -> set[str]:
@@ -65,7 +71,7 @@ class _Search:
         if self.parts[index] == "**":
             yield directory, index + 1
             for entry in self.entries(directory):
-                if not entry.is_symlink() and entry.is_dir():
+                if not _hidden(entry.name) and not entry.is_symlink() and entry.is_dir():
                     yield entry.path, index
         elif wanted is None:
             self.count()
@@ -76,7 +82,7 @@ class _Search:
                 yield path, index + 1
         else:
             for entry in self.entries(directory):
-                if not wanted.match(entry.name):
+                if _hidden(entry.name) > _hidden(self.parts[index]) or not wanted.match(entry.name):
                     continue
                 if last and entry.is_file():
                     self.found.add(entry.path)

@@ -95,8 +95,9 @@ def _loss(node: NodePart, kind: Kind) -> Iterator[str]:
         )
         return
     arrivals = loss.replies[0].arrivals if kind is Kind.LOCAL_IP else loss.arrivals
+    several = "one of " if len(loss.survivors) > 1 else ""
     yield (
-        f"    after its loss: one of {_names(loss.survivors)}:"
+        f"    after its loss: {several}{_names(loss.survivors)}:"
         f" {_same(loss.survivors, arrivals, node.arrival)}"
     )
     if kind is Kind.REQUEST:
@@ -115,6 +116,8 @@ def _same(names: Sequence[str], arrivals: Sequence[Arrival], before: Arrival) ->
         (before.worker, before.core, before.queue)
     }:
         return "the same" if before.worker is None else f"the same {_place(before)}"
+    if len(names) == 1:
+        return _place(arrivals[0])
     return "; ".join(f"{n}: {_place(a)}" for n, a in zip(names, arrivals, strict=True))
 
 

@@ -46,9 +46,13 @@ def build_service(context: Context, entry: Entry) -> Service:
 
 def _vips(scope: Scope) -> tuple[Vip, ...]:
     written: tuple[tuple[Address, Span], ...] = scope.need("vip", tuple, ())
-    vips = []
-    for address, span in written:
+    vips: list[Vip] = []
+    seen: set[Address] = set()
+    for index, (address, span) in enumerate(written):
         at = f"{scope.at}/vip/{address}"
+        if address in seen:  # a mistake, and a message shall point at it
+            at = f"{at}/{index}"
+        seen.add(address)
         scope.context.origins.put(at, span)
         vips.append(Vip(at=at, address=address))
     return tuple(vips)

@@ -14,6 +14,8 @@ from tvsc.lower.scope import Context
 from tvsc.lower.settings_service import MAX_WEIGHT, FromFile, ServerLine
 from tvsc.source import Span
 
+COLUMNS = ("address", "port", "weight")
+
 
 class _WrongLineError(Exception):
     """What is wrong with a line."""
@@ -53,9 +55,10 @@ def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine
     wrong = 0
     for index, (line, span) in enumerate(_lines(context, source)):
         cells = [cell.strip() for cell in line.split(",")]
-        if index == 0 and cells[0].lower() == "address":
-            continue
         try:
+            if index == 0 and cells[0].lower() == COLUMNS[0]:
+                _header(cells)
+                continue
             yield _server(cells), span
         except _WrongLineError as error:
             context.report(
@@ -67,6 +70,12 @@ def csv_servers(context: Context, source: FromFile) -> Iterator[tuple[ServerLine
             wrong += 1
             if wrong >= limits.LIST_ERRORS:
                 return
+
+
+def _header(cells: list[str]) -> None:
+    """A list whose columns are others, or in another order, is not read as if they were these."""
+    if tuple(cell.lower() for cell in cells) not in (COLUMNS, COLUMNS[:2]):
+        raise _WrongLineError(f"the columns are {', '.join(f'`{cell}`' for cell in cells)[:200]}")
 
 
 def _server(cells: list[str]) -> ServerLine:

@@ -21,7 +21,7 @@ from typing import NoReturn, TypeVar
 
 from tvsc.diag import codes
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text
+from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text, Value
 from tvsc.dsl.values import (
     Bytes,
     Duration,
@@ -46,6 +46,11 @@ T = TypeVar("T")
 MAX_MS = 7 * 86_400_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
+
+
+def _is_file(path: str) -> bool:
+    """Whether a path can be that of a file, and is not that of a directory for certain."""
+    return path.rpartition("/")[2] not in ("", ".", "..")
 
 
 class Reader:
@@ -157,7 +162,9 @@ class Reader:
         elif isinstance(item, Text):
             name = text_of(item, self.env)
         else:
-            fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span)
+            digit = isinstance(item, Value)
+            help_ = "a name that begins with a digit is written in quotes" if digit else None
+            fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span, help_)
         if not _NAME.fullmatch(name):
             fail(
                 codes.BAD_NAME,
@@ -378,10 +385,10 @@ class Reader:
             )
         source = SecretSource(self.word(("file", "env")))
         name = self.text()
-        if not name or (source is SecretSource.ENV and not _VARIABLE.fullmatch(name)):
-            what = (
-                "a path" if source is SecretSource.FILE else "the name of an environment variable"
-            )
+        file = source is SecretSource.FILE
+        fits = _is_file(name) if file else _VARIABLE.fullmatch(name)
+        if not fits:
+            what = "the path of a file" if file else "the name of an environment variable"
             shown = f"`{name}`" if name else "an empty text"
             fail(codes.BAD_NAME, f"{shown} is not {what}", self.last)
         return Secret(source=source, name=name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tvsc.diag import codes
 from tvsc.lower.evaluate import fail
 from tvsc.lower.reader import Reader
@@ -16,8 +18,8 @@ from tvsc.lower.schema import (
     word,
     yes_or_no,
 )
-from tvsc.lower.settings_site import MAX_ASN
-from tvsc.model import Bfd, IdlePolicy, Lowering, Preference, Role, Steering
+from tvsc.lower.settings_site import MAX_ASN, asn
+from tvsc.model import Bfd, IdlePolicy, Lowering, Preference, Role, Steering, kernel_interface
 
 MAX_WORKERS = 64
 MAX_CORE = 1023
@@ -25,7 +27,11 @@ MAX_SOCKET = 7
 MAX_SESSIONS = 64_000_000
 MAX_LIPS_PER_WORKER = 1024
 DEFAULT_PREPEND = 3
+MIN_LINK_LENGTH = 8
 MAX_INTERFACE_NAME = 15
+_INTERFACE = re.compile(rf"[\w.-]{{1,{MAX_INTERFACE_NAME}}}", re.ASCII)
+_VDEV = re.compile(r"net_[a-z][a-z0-9_]{,58}", re.ASCII)  # DPDK's limit is 63 characters
+_TAKEN = re.compile(r"lo|tvs[0-7]")
 CPUS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 
 
@@ -113,20 +119,38 @@ def _control(reader: Reader) -> object:
 
 def _vdev(reader: Reader) -> object:
     args = reader.text('a DPDK device like "net_tap0,iface=fwd0"')
-    if not args.startswith("net_") or any(c.isspace() for c in args):
+    if not _VDEV.fullmatch(args.partition(",")[0]) or any(c.isspace() for c in args):
         fail(
             codes.WRONG_TYPE,
-            "`vdev` needs a DPDK network device: `net_` and its arguments, without blanks",
+            "`vdev` needs a DPDK device like `net_tap0`, and its arguments, without blanks",
             reader.last,
         )
-    iface = next((a[6:] for a in args.split(",")[1:] if a.startswith("iface=")), "eth0")
-    if not 1 <= len(iface) <= MAX_INTERFACE_NAME or "/" in iface:
+    iface = kernel_interface(args)
+    if iface is None:
+        return args
+    if not _INTERFACE.fullmatch(iface) or iface in (".", ".."):
         fail(
             codes.OUT_OF_RANGE,
-            f"`{iface}` is no interface name: those have 1 to {MAX_INTERFACE_NAME} characters",
+            f"`{iface}` is no interface name: those have 1 to {MAX_INTERFACE_NAME} characters of"
+            " letters, digits, `_`, `-` and `.`",
             reader.last,
         )
+    if _TAKEN.fullmatch(iface):
+        owner = "the kernel" if iface == "lo" else "the host, for what the kernel shall get"
+        fail(codes.OUT_OF_RANGE, f"`{iface}` is an interface of {owner}", reader.last)
     return args
+
+
+def _address(reader: Reader) -> object:
+    interface = reader.interface4()
+    length = interface.network.prefixlen
+    if length < MIN_LINK_LENGTH:
+        fail(
+            codes.OUT_OF_RANGE,
+            f"the length of a port's network is /{MIN_LINK_LENGTH} to /32, not /{length}",
+            reader.last,
+        )
+    return interface
 
 
 kind(
@@ -255,7 +279,7 @@ kind(
 
 kind(
     "fabric",
-    Setting("asn", "asn NUMBER", "The neighbour's AS.", number(1, MAX_ASN), required=True),
+    Setting("asn", "asn NUMBER", "The neighbour's AS.", asn, required=True),
     Setting(
         "hold",
         "hold DURATION",
@@ -337,7 +361,7 @@ kind(
         "address",
         "address ADDRESS/LENGTH",
         "The port's own address, with the length of its network.",
-        lambda reader: reader.interface4(),
+        _address,
         required=True,
     ),
     Setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -15,6 +16,7 @@ from tvsc.source import Span
 
 MAX_WEIGHT = 1000
 MAX_CONNECTIONS = 10**9
+_HOST = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?", re.ASCII)
 TICK_MS = 100
 """The dataplane's clock: session timeouts are whole ticks."""
 
@@ -103,8 +105,13 @@ def _path(reader: Reader) -> object:
 
 def _host(reader: Reader) -> object:
     host = reader.text("a host name")
-    if not host or not host.isascii() or any(c.isspace() for c in host):
-        fail(codes.WRONG_TYPE, "`host` is a host name, in ASCII and without blanks", reader.last)
+    if not _HOST.fullmatch(host):
+        fail(
+            codes.WRONG_TYPE,
+            "`host` is a host name or an address, and perhaps a port: letters, digits, `.`, `-`,"
+            " `_`, `:` and brackets",
+            reader.last,
+        )
     return host
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from tvsc.diag import codes
+from tvsc.lower.evaluate import fail
 from tvsc.lower.reader import Reader
 from tvsc.lower.schema import Setting, kind, name_key, named, nothing, number, text, word
 from tvsc.model import Driver
 
 MAX_ASN = 2**32 - 1
+RESERVED_ASNS = {23456: "RFC 6793", 65535: "RFC 7300", MAX_ASN: "RFC 7300"}
 
 
 def _language(reader: Reader) -> object:
@@ -16,6 +18,18 @@ def _language(reader: Reader) -> object:
 
 def _site(reader: Reader) -> object:
     return reader.name("the site's name")
+
+
+def asn(reader: Reader) -> object:
+    """An AS number that a network can have."""
+    value = reader.number(1, MAX_ASN)
+    if value in RESERVED_ASNS:
+        fail(
+            codes.OUT_OF_RANGE,
+            f"AS {value} is reserved ({RESERVED_ASNS[value]}): no router speaks for it",
+            reader.last,
+        )
+    return value
 
 
 def _packet_buffer(reader: Reader) -> object:
@@ -117,7 +131,7 @@ kind(
         "asn",
         "asn NUMBER",
         "The AS that the nodes speak BGP with.",
-        number(1, MAX_ASN),
+        asn,
         required=True,
     ),
     Setting(

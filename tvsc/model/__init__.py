@@ -36,7 +36,7 @@ from tvsc.model.cluster import (
     Sync,
 )
 from tvsc.model.nic import Driver, FlowRules, NicProfile, RuleMasks
-from tvsc.model.node import Device, Node, PciDevice, Port, VdevDevice
+from tvsc.model.node import Device, Node, PciDevice, Port, VdevDevice, kernel_interface
 from tvsc.model.origin import Origins
 from tvsc.model.pool import (
     HealthCheck,
@@ -111,5 +111,6 @@ __all__ = [
     "Timeouts",
     "VdevDevice",
     "Vip",
+    "kernel_interface",
     "server_key",
 ]

@@ -21,6 +21,16 @@ class VdevDevice(Model):
     kind: Literal["vdev"] = "vdev"
     args: str
 
+    @property
+    def name(self) -> str:
+        """The device's name: the driver's with a number, `net_tap0`."""
+        return self.args.partition(",")[0]
+
+
+def kernel_interface(args: str) -> str | None:
+    """The kernel's interface that a virtual device makes or takes; None where none is named."""
+    return next((a[6:] for a in args.split(",")[1:] if a.startswith("iface=")), None)
+
 
 Device = PciDevice | VdevDevice
 

@@ -16,7 +16,10 @@ from tvsc.plan.types import CorePlan, MemoryPlan
 
 PORT_FIRST, PORT_LAST = 1024, 65535
 
-_MBUF_BYTES = 2048 + 128 + 128 + 64  # data, headroom, struct rte_mbuf, the pool's own
+_MBUF_DATA = 2048
+_MBUF_ROUND = 1024
+_MBUF_EXTRA = 128 + 128 + 64  # headroom, struct rte_mbuf, the pool's own
+_FRAME_EXTRA = 14 + 4 + 4  # Ethernet, CRC, VLAN
 _MBUF_CACHE = 512
 _HANDOVER_RING = 512
 _EXCEPTION_RING = 512
@@ -66,6 +69,12 @@ def _mbufs(node: Node, ring: int) -> int:
     return _power_of_two(queues + rings + flight + 1) - 1
 
 
+def buffer_bytes(node: Node) -> int:
+    """Bytes of one packet buffer: a whole frame of the largest MTU fits (runtime/host/port.c)."""
+    frame = max(_MBUF_DATA, *(port.mtu + _FRAME_EXTRA for port in node.ports))
+    return -(-frame // _MBUF_ROUND) * _MBUF_ROUND + _MBUF_EXTRA
+
+
 def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
     """Sizes from the declared sessions. Virtual devices do without hugepages: nothing does DMA."""
     hugepages = any(isinstance(port.device, PciDevice) for port in node.ports)
@@ -75,7 +84,7 @@ def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
     buckets = bucket_count(sessions)
     each = worker_bytes(slots, buckets)
     mbufs = _mbufs(node, ring)
-    total = each * node.workers + mbufs * _MBUF_BYTES
+    total = each * node.workers + mbufs * buffer_bytes(node)
     hugepage_mb = -(-total // (_PAGE_MB << 20)) * _PAGE_MB + _EAL_MB
     capacity = min(sessions, slots * (PORT_LAST - PORT_FIRST + 1))
     load = 100 * sessions / (buckets * BUCKET_SLOTS)

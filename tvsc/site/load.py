@@ -27,6 +27,8 @@ from tvsc.site.write import write
 from tvsc.source import SourceMap, Span
 
 MODULE = "tvsc_site_file"
+MAX_REASON = 500
+"""Characters of an exception's text that are shown."""
 Report = Callable[[Diagnostic], None]
 
 
@@ -42,7 +44,15 @@ def parse_python(path: Path, sources: SourceMap, report: Report) -> Program | No
     run = _Run(positions, report)
     code = run.compile(text, file)
     found = None if code is None else run.execute(code)
-    return None if found is None else write(found, positions, report)
+    if found is None:
+        return None
+    try:
+        return write(found, positions, report)
+    except Exception as error:
+        if not any(run.frames(error.__traceback__)):
+            raise
+        run.failed(error)  # the user's code once more: a list or a text of a class of his own
+        return None
 
 
 class _Run:
@@ -65,7 +75,7 @@ class _Run:
         module = ModuleType(MODULE)
         module.__file__ = code.co_filename
         try:
-            with _surroundings(self.root, module) as imported, redirect_stdout(sys.stderr):
+            with _surroundings(self.root, module) as imported, _output_to_stderr():
                 exec(code, module.__dict__)
         except KeyboardInterrupt:
             raise
@@ -113,7 +123,7 @@ class _Run:
             text = str(error)
         except Exception:
             text = ""
-        first = (text.splitlines() or [""])[0]
+        first = (text.splitlines() or [""])[0][:MAX_REASON]
         message = type(error).__name__ + (f": {first}" if first else "")
         notes = tuple(Note(f"called in {name}", at) for name, at in reversed(frames[:-1]))
         self.report(Diagnostic(codes.PYTHON_FAILED, message, span, notes))
@@ -147,6 +157,29 @@ def _chain(trace: TracebackType | None) -> Iterator[TracebackType]:
     while trace is not None:
         yield trace
         trace = trace.tb_next
+
+
+@contextmanager
+def _output_to_stderr() -> Iterator[None]:
+    """What the file prints goes to standard error, and what programs print that it starts."""
+    kept = os.dup(1) if _is_open(1) and _is_open(2) else None
+    if kept is not None:
+        os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

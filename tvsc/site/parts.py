@@ -57,6 +57,7 @@ _Duration = Annotated[SkipValidation[Duration | None], Form("value")]
 _Value = Annotated[SkipValidation[str | None], Form("value")]
 _Text = Annotated[SkipValidation[str | None], Form("text")]
 _Word = Annotated[SkipValidation[str | None], Form("word")]
+_Files = SkipValidation[str | Sequence[str] | None]
 _Phrase = Annotated[SkipValidation[str | None], Form("phrase")]
 _Name = Annotated[SkipValidation[str | None], Form("name")]
 
@@ -209,7 +210,7 @@ class Check(Part):
 
 
 class Pool(Part):
-    """Real servers that do the same. `servers_from` names a CSV file."""
+    """Real servers that do the same. `servers_from` names CSV files."""
 
     kind = "pool"
     name: _Name = None
@@ -221,7 +222,7 @@ class Pool(Part):
         default_factory=list
     )
     servers_from: Annotated[
-        SkipValidation[str | None], Form("text", keyword="servers", before=("from",))
+        _Files, Form("text", keyword="servers", before=("from",), each=True)
     ] = None
 
 
@@ -252,13 +253,9 @@ class Limits(Part):
     connections: _Number = None
     new_per_source: _Value = None
     allow: Annotated[SkipValidation[Prefix | Sequence[Prefix] | None], Form("value")] = None
-    allow_from: Annotated[
-        SkipValidation[str | None], Form("text", keyword="allow", before=("from",))
-    ] = None
+    allow_from: Annotated[_Files, Form("text", keyword="allow", before=("from",), each=True)] = None
     deny: Annotated[SkipValidation[Prefix | Sequence[Prefix] | None], Form("value")] = None
-    deny_from: Annotated[
-        SkipValidation[str | None], Form("text", keyword="deny", before=("from",))
-    ] = None
+    deny_from: Annotated[_Files, Form("text", keyword="deny", before=("from",), each=True)] = None
 
 
 class Load(Part):
@@ -314,9 +311,15 @@ class Site(Part):
     services: Sequence[Service] = Field(default_factory=list)
 
 
+def _whole(number: object) -> int:
+    if not isinstance(number, int):
+        raise TypeError(f"expected a whole number, not a value of type `{type(number).__name__}`")
+    return number
+
+
 def host(prefix: str | IPv4Network | IPv6Network, n: int) -> IPv4Address | IPv6Address:
     """The n-th address of a prefix, counted from its network address."""
-    network = ip_network(prefix)
+    network, n = ip_network(prefix), _whole(n)
     if not 0 <= n < network.num_addresses:
         raise ValueError(f"{network} has no address number {n}")
     return network[n]
@@ -324,7 +327,7 @@ def host(prefix: str | IPv4Network | IPv6Network, n: int) -> IPv4Address | IPv6A
 
 def subnet(prefix: str | IPv4Network | IPv6Network, length: int, i: int) -> Prefix:
     """The i-th (from 0) prefix of this length inside a prefix."""
-    network = ip_network(prefix)
+    network, length, i = ip_network(prefix), _whole(length), _whole(i)
     if not network.prefixlen <= length <= network.max_prefixlen:
         raise ValueError(f"{network} holds no prefix of length {length}")
     if not 0 <= i < 1 << (length - network.prefixlen):

@@ -53,6 +53,7 @@ from tvsc.site.place import Argument, Positions
 from tvsc.source import Span
 
 _AS_THEY_ARE = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface)
+_NO_LISTS = (str, bytes, bytearray, memoryview)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -118,7 +119,7 @@ class _Writer:
     def setting(
         self, kind: str, keyword: str, form: Form, value: object, at: Argument
     ) -> Iterable[Statement]:
-        several = isinstance(value, Sequence) and not isinstance(value, str)
+        several = isinstance(value, Sequence) and not isinstance(value, _NO_LISTS)
         if form.each:
             members = value if isinstance(value, Sequence) and several else (value,)
             known = len(at.members) == len(members)
@@ -252,7 +253,7 @@ class _Writer:
                 self.report(Diagnostic(codes.BAD_LITERAL, message, span))
                 return Value(0, span)
             return items[0]
-        if isinstance(value, Sequence):
+        if isinstance(value, Sequence) and not isinstance(value, _NO_LISTS):
             if depth > limits.NESTING:
                 message = f"lists are nested more than {limits.NESTING} deep"
                 self.report(Diagnostic(codes.NESTED_TOO_DEEP, message, span))

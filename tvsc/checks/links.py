@@ -1,0 +1,127 @@
+"""Links: a port's network, who is on it, and what is reached through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
+
+from tvsc.checks.addressing import hosts
+from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.model import Cluster, Node, Port, Server, Site
+
+
+def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
+    """A gateway is on its port's network, and is another station."""
+    for port in (p for n in site.nodes() for p in n.ports):
+        if port.gateway not in port.address.network:
+            yield Diagnostic(
+                codes.GATEWAY_OUTSIDE,
+                f"gateway {port.gateway} is not on the port's network {port.address.network}",
+                site.span(port, "gateway"),
+                (Note("the port's address", site.span(port, "address")),),
+            )
+
+
+def neighbours_on_link(site: Site) -> Iterator[Diagnostic]:
+    """A BGP neighbour is on a network of every node: the sessions are direct."""
+    for cluster in site.clusters:
+        for fabric in cluster.fabric:
+            if not isinstance(fabric.address, IPv4Address):
+                continue
+            lost = _without_link(cluster, fabric.address)
+            if lost is not None:
+                yield Diagnostic(
+                    codes.FABRIC_UNREACHABLE,
+                    f"node `{lost.name}` has no port on the network of its neighbour"
+                    f" {fabric.address}",
+                    site.span(fabric),
+                    (Note(f"node `{lost.name}` is here", site.span(lost)),),
+                )
+
+
+def _without_link(cluster: Cluster, address: IPv4Address) -> Node | None:
+    for node in cluster.nodes:
+        if not any(address in port.address.network for port in node.ports):
+            return node
+    return None
+
+
+def networks_apart(site: Site) -> Iterator[Diagnostic]:
+    """The networks of a node's ports do not overlap: each station is on one of them."""
+    for node in site.nodes():
+        order = {id(port): i for i, port in enumerate(node.ports)}
+        by_network = sorted(node.ports, key=lambda p: _ends(p.address.network))
+        for one, other in pairwise(by_network):
+            if not one.address.network.overlaps(other.address.network):
+                continue
+            first, second = sorted((one, other), key=lambda p: order[id(p)])
+            yield Diagnostic(
+                codes.NETWORKS_OVERLAP,
+                f"ports `{first.name}` and `{second.name}` of node `{node.name}` are on one"
+                f" network: {first.address.network} and {second.address.network}",
+                site.span(second, "address"),
+                (Note(f"port `{first.name}`", site.span(first, "address")),),
+            )
+
+
+def _ends(network: IPv4Network) -> tuple[int, int]:
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _networks(site: Site) -> dict[IPv4Network, Port]:
+    """Every network of a port, and a port that is on it."""
+    networks: dict[IPv4Network, Port] = {}
+    for port in (p for n in site.nodes() for p in n.ports):
+        networks.setdefault(port.address.network, port)
+    return networks
+
+
+def edges_are_no_hosts(site: Site) -> Iterator[Diagnostic]:
+    """Nothing has the first or last address of a port's network: those mean the network itself."""
+    edges: dict[int, IPv4Network] = {}
+    for network in _networks(site):
+        if network.prefixlen < 31:
+            edges |= dict.fromkeys(_ends(network), network)
+    for noun, field, address, what in hosts(site):
+        network_of = edges.get(int(address))
+        if network_of is not None and address.version == 4:
+            yield Diagnostic(
+                codes.ADDRESS_UNUSABLE,
+                f"{address} is the first or last address of {network_of}: no {what}",
+                site.span(noun, field),
+            )
+
+
+def servers_find_local_ips(site: Site) -> Iterator[Diagnostic]:
+    """No server is on a link whose network has local IPs: it would look for them on that link."""
+    for network, port in _networks(site).items():
+        covered = next((c for c in site.clusters if c.local_ips.short.subnet_of(network)), None)
+        server = covered and next(_servers_on(site, network), None)
+        if not covered or not server:
+            continue
+        yield Diagnostic(
+            codes.LIPS_ON_LINK,
+            f"server {server.key} is on {network}, in which the local IPs"
+            f" {covered.local_ips.short} lie: it asks for them with ARP, and nobody answers",
+            site.span(covered.local_ips, "short"),
+            (
+                Note("the server", site.span(server)),
+                Note("the network", site.span(port, "address")),
+            ),
+            "take local IPs from a prefix that is routed to the nodes",
+        )
+
+
+def _servers_on(site: Site, network: IPv4Network) -> Iterator[Server]:
+    return (s for pool in site.pools for s in pool.servers if s.address in network)
+
+
+RULES = (
+    gateways_on_link,
+    neighbours_on_link,
+    networks_apart,
+    edges_are_no_hosts,
+    servers_find_local_ips,
+)
