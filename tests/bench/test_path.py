@@ -3,6 +3,7 @@
 No test looks at how long anything took: a busy machine is slow and not wrong.
 """
 
+import errno
 import json
 import re
 import subprocess
@@ -15,11 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from tvsc.bench import generic
 from tvsc.bench.errors import BenchError
 from tvsc.bench.harness import Batch, run_batch
 from tvsc.bench.path import FLOORS, PathResult
 from tvsc.bench.report import read_result, render_page
+from tvsc.build.failure import BuildError
+from tvsc.build.progress import Progress
+from tvsc.build.toolchain import Compiler
 from tvsc.cli.main import main
+from tvsc.diag import codes
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--small-pages", "--sessions", "64,512,64", "--repeats", "2", "--packets", "2048")
@@ -219,6 +225,23 @@ def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
     assert result.pairs == ()
     assert render_page([result]).count("<svg") == 2
     assert any("instructions are not counted" in note for note in result.notes)
+
+
+def test_a_full_cache_is_said(
+    out: Path, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> dict[str, Path]:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{tmp_path}")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{tmp_path}")
+    monkeypatch.setattr(generic, "build_generations", full)
+    sources = generic.read_sources(out / "out" / "nodes" / "bench-1")
+    assert sources is not None
+    with pytest.raises(BuildError) as caught:
+        generic.build_generic(
+            sources, "x86-64-v2", "base", Compiler(("gcc",), "gcc"), Progress(quiet=True)
+        )
+    assert caught.value.diagnostic.code is codes.OUTPUT_FULL
 
 
 def test_what_a_generation_alone_does_not_have(out: Path, written: Path) -> None:
