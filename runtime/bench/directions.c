@@ -5,6 +5,7 @@
 #include <x86intrin.h>
 
 #include "bench/loops.h"
+#include "bench/print.h"
 #include "core/session.h"
 
 enum {
@@ -90,6 +91,55 @@ static bool has_hash(enum bench_direction direction)
            direction == BENCH_NEW;
 }
 
+/* Sessions at random end and make room for a batch of new ones; flows [0, batch) name them. */
+static void sessions_end(struct bench_run *run)
+{
+    struct bench_traffic *traffic = &run->traffic;
+
+    for (uint32_t i = 0; i < new_batch(run); i++) {
+        uint32_t j = i + bench_random(traffic, traffic->n_flows - i);
+        struct bench_flow flow = traffic->flows[j];
+
+        traffic->flows[j] = traffic->flows[i];
+        traffic->flows[i] = flow;
+        tvs_session_close(run->worker, record_of(run, &flow));
+    }
+}
+
+/* Opens a batch of sessions that never were, and ends as many. */
+static const char *sessions_renew(struct bench_run *run, enum bench_subject subject, double *cycles)
+{
+    uint32_t batch = new_batch(run);
+    const char *wrong;
+
+    for (uint32_t i = 0; i < batch; i++)
+        run->traffic.flows[i] = bench_flow_fresh(&run->traffic);
+    wrong = flows_run(run, subject, 0, batch, false, TVS_TCP_SYN, cycles);
+    if (wrong == NULL)
+        sessions_end(run);
+    return wrong;
+}
+
+/*
+ * Makes room for new sessions, and lets so many begin and end that every port which was free has
+ * been handed out: in a worker that has run for a while free records do not lie side by side.
+ */
+static const char *sessions_turn_over(struct bench_run *run)
+{
+    uint32_t n_free = tvs_free_count(&run->worker->free);
+    const char *wrong = NULL;
+    double cycles;
+
+    sessions_end(run);
+    if (run->hash != NULL)
+        bench_hash_forget(run, new_batch(run));
+    if (run->trace_mark != NULL)
+        return NULL; /* all of it would be traced */
+    for (uint32_t n = 0; n < n_free && wrong == NULL; n += new_batch(run))
+        wrong = sessions_renew(run, BENCH_SITE, &cycles);
+    return wrong;
+}
+
 bool bench_subject_there(const struct bench_run *run, enum bench_direction direction,
                          enum bench_subject subject)
 {
@@ -118,45 +168,29 @@ const char *bench_direction_begin(struct bench_run *run, enum bench_direction di
     run->hash_adds = direction == BENCH_NEW;
     if (wrong != NULL || direction != BENCH_NEW || run->has_closed)
         return wrong;
-    for (uint32_t i = 0; i < new_batch(run); i++)
-        tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
-    if (run->hash != NULL)
-        bench_hash_forget(run, new_batch(run));
     run->has_closed = true;
-    return NULL;
+    return sessions_turn_over(run);
 }
 
-/* New sessions, timed; they are closed again, so that the table stays as full as it was. */
+/* New sessions. As many end as begin, so that the table stays as full as it was. */
 static const char *repeat_new(struct bench_run *run, enum bench_subject subject, double *cycles)
 {
-    uint32_t batch = new_batch(run);
-    double sum = 0;
-    uint32_t rounds = 0, counted = 0;
+    double spent[NEW_PACKETS];
+    const char *wrong = NULL;
+    uint32_t rounds = 0;
 
-    for (; rounds * batch < NEW_PACKETS; rounds++) {
-        const char *wrong;
-        double spent;
-
-        for (uint32_t i = 0; i < batch; i++)
-            run->traffic.flows[i] = bench_flow_fresh(&run->traffic);
-        wrong = flows_run(run, subject, 0, batch, false, TVS_TCP_SYN, &spent);
-        if (wrong != NULL)
-            return wrong;
-        sum += spent;
-        counted += spent > 0;
-        for (uint32_t i = 0; i < batch; i++)
-            tvs_session_close(run->worker, record_of(run, &run->traffic.flows[i]));
-    }
-    *cycles = counted > 0 ? sum / counted : 0;
-    return NULL;
+    for (; rounds * new_batch(run) < NEW_PACKETS && wrong == NULL; rounds++)
+        wrong = sessions_renew(run, subject, &spent[rounds]);
+    *cycles = bench_figure_of(spent, rounds).median;
+    return wrong;
 }
 
 /* The same with rte_hash: nothing is found, the key is added, and taken out again. */
 static const char *repeat_new_hash(struct bench_run *run, double *cycles)
 {
     uint32_t batch = new_batch(run);
+    double spent[NEW_PACKETS];
     uint32_t rounds = 0;
-    double sum = 0;
 
     for (; rounds * batch < NEW_PACKETS; rounds++) {
         for (uint32_t i = 0; i < batch; i++) {
@@ -165,12 +199,12 @@ static const char *repeat_new_hash(struct bench_run *run, double *cycles)
                                 &run->traffic.flows[i], TVS_TCP_SYN);
         }
         run->n_found = 0;
-        sum += bench_timed(run, BENCH_HASH, batch);
+        spent[rounds] = bench_timed(run, BENCH_HASH, batch);
         if (run->n_found != batch)
             return "rte_hash did not take every new key";
         bench_hash_forget(run, batch);
     }
-    *cycles = sum / rounds;
+    *cycles = bench_figure_of(spent, rounds).median;
     return NULL;
 }
 

@@ -156,15 +156,22 @@ static uint64_t median_between(struct bench_run *run, uint32_t n, uint64_t from,
     return run->spent[count / 2];
 }
 
+struct bench_stretches bench_stretches_of(uint32_t n, uint32_t longest)
+{
+    uint32_t half = n > 1 ? n / 2 : 1;
+    uint32_t packets = half < longest ? half : longest;
+
+    return (struct bench_stretches){.packets = packets, .first = n / 2 / packets * packets};
+}
+
 double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n)
 {
     static const loop_fn loop_of[BENCH_N_SUBJECTS] = {site_loop, generic_loop, touch_loop,
                                                       hash_loop};
     loop_fn loop = run->trace_mark != NULL ? traced_loop : loop_of[subject];
-    uint32_t longest = run->is_of_pair ? BENCH_PAIR_STRETCH : BENCH_STRETCH;
-    uint32_t stretch = n / 2 < longest ? (n + 1) / 2 : longest;
-    uint32_t at = n / 2 / stretch * stretch;
-    uint32_t first = at, count = 0;
+    struct bench_stretches stretches =
+        bench_stretches_of(n, run->is_of_pair ? BENCH_PAIR_STRETCH : BENCH_STRETCH);
+    uint32_t stretch = stretches.packets, at = stretches.first, count = 0;
     bool is_counted = run->counters != NULL && subject == BENCH_SITE;
     uint64_t from = 0, to = UINT64_MAX;
 
@@ -179,7 +186,7 @@ double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n
         run->clock[++count] = __rdtsc();
     }
     if (is_counted)
-        bench_counters_stop(run->counters, at - first);
+        bench_counters_stop(run->counters, at - stretches.first);
     loop(run, at, n);
     if (run->gate != NULL)
         bench_gate_overlap(run->gate, run->clock[0], run->clock[count], &from, &to);

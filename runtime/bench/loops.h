@@ -6,12 +6,20 @@
 #include "bench/run.h"
 
 enum {
-    BENCH_STRETCH = 1024,     /* packets between two looks at the clock */
+    BENCH_STRETCH = 1024,     /* packets between two looks at the clock, at most */
     BENCH_PAIR_STRETCH = 128, /* with another worker: of a longer one less would be in common */
 };
 
 /* A frame of the pool. */
 uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet);
+
+/* How many packets lie between two looks at the clock, and the first of those that are timed. */
+struct bench_stretches {
+    uint32_t packets, first;
+};
+
+/* Of `n` packets. All of the first half come before: they only warm up. */
+struct bench_stretches bench_stretches_of(uint32_t n, uint32_t longest);
 
 /*
  * Runs the first `n` packets of the pool: the cycles of one packet, the median over stretches,

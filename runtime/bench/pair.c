@@ -64,6 +64,7 @@ static bool phase_run(struct member *member, enum bench_direction direction, int
         run->gate = phase == TOGETHER ? &pair->gate : NULL;
         pair->wrong[member->index] =
             bench_repeat(run, direction, BENCH_SITE, &pair->values[member->index][phase][repeat]);
+        run->gate = NULL; /* what comes before the next measurement is each worker's own */
         if (pair->wrong[member->index] != NULL)
             bench_gate_open(&pair->gate);
     }

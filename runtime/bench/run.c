@@ -101,12 +101,13 @@ const char *bench_run_open(struct bench_run *run, uint32_t sessions)
     traffic->flows = calloc(traffic->capacity, sizeof(*traffic->flows));
     run->pool_bytes = pool_bytes(run);
     run->pool = bench_memory(run->pool_bytes, options->small_pages, &run->pages);
-    run->sent = calloc(n_packets, sizeof(*run->sent));
+    run->sent = malloc(n_packets * sizeof(*run->sent));
     run->clock = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->clock));
     run->spent = calloc(n_packets / BENCH_PAIR_STRETCH + 4, sizeof(*run->spent));
     if (traffic->flows == NULL || run->pool == NULL || run->sent == NULL || run->clock == NULL ||
         run->spent == NULL)
         return "not enough memory";
+    memset(run->sent, 0xff, n_packets * sizeof(*run->sent)); /* or its pages come when timed */
     run->capacity = capacity_of(run, sessions);
     if (worker_make(run) != 0)
         return "not enough memory for the worker";

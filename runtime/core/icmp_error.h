@@ -73,6 +73,8 @@ static void tvs_icmp_requote(const struct tvs_quoted *quoted, const struct tvs_t
 
         if (csum != 0 || quoted->ip->proto == TVS_TCP) {
             csum = tvs_csum_apply(csum, delta);
+            if (csum == 0 && quoted->ip->proto == TVS_UDP)
+                csum = 0xffff; /* 0 would say that the sender computed none */
             memcpy(quoted->l4 + at, &csum, sizeof(csum));
         }
     }

@@ -300,11 +300,41 @@ static void test_flags_of_the_device(void **state)
     tvs_node_close(node);
 }
 
+/*
+ * A UDP checksum that comes to zero is sent as 0xffff, since 0 says that there is none (RFC 768).
+ * What a client gets quoted is what it sent, whatever the checksum became on the way.
+ */
+static void test_a_quoted_udp_checksum_is_never_zero(void **state)
+{
+    static const uint16_t sent[] = {1, 0x0100, 0x1234, 0xfffe, 0xffff};
+    struct tvs_node *node = node_make();
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+        struct packet packet = packet_make(TVS_UDP, CLIENT, 5, VIP, VIP_DNS_PORT, 0), inner;
+        struct tvs_node_packet result;
+        const uint8_t *quoted;
+
+        memcpy(packet.data + PACKET_L4 + 6, &sent[i], sizeof(sent[i]));
+        result = run(node, &packet);
+        assert_int_equal(result.verdict, TVS_V_TX);
+        inner.len = result.result_len;
+        memcpy(inner.data, result.result, inner.len);
+        packet = packet_complaint(be32toh(tvs_load32(inner.data + PACKET_IP + 12)), &inner);
+        result = run(node, &packet);
+        assert_int_equal(result.verdict, TVS_V_TX);
+        quoted = result.result + PACKET_L4 + TVS_ICMP_BYTES + TVS_IP4_BYTES;
+        assert_int_equal(tvs_load16(quoted + 6), sent[i]);
+    }
+    tvs_node_close(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_listener_is_found),
         cmocka_unit_test(test_flags_of_the_device),
+        cmocka_unit_test(test_a_quoted_udp_checksum_is_never_zero),
         cmocka_unit_test(test_the_bases),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_every_byte),

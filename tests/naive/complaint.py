@@ -46,6 +46,8 @@ class Quoted:
             if was or self.proto == TCP:
                 pseudo = old[12:20] + old[at : at + 4], new[12:20] + new[at : at + 4]
                 new = changed(new, place, *pseudo, was)
+                if self.proto == UDP and word(new, place) == 0:
+                    new = new[:place] + b"\xff\xff" + new[place + 2 :]
         return new
 
 

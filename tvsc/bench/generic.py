@@ -13,6 +13,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+from tvsc.build.failure import writing_to
 from tvsc.build.generation import Unit, build_generations
 from tvsc.build.host import cache_dir, locked
 from tvsc.build.progress import Progress
@@ -53,12 +54,13 @@ def build_generic(
     text = "\0".join((march, compiler.version, *(sources[name] for name in sorted(sources))))
     cache = cache_dir() / "bench-generic"
     root = cache / sha256(text.encode()).hexdigest()[:16]
-    root.mkdir(parents=True, exist_ok=True)
     unit = Unit("generic", march, {**sources, "path.c": generic_path(sources["path.c"])})
-    with locked(cache / "lock") as fd:
-        os.utime(root)
-        _prune(cache)
-        return build_generations([unit], root, base, compiler, 2, progress, fd)["generic"]
+    with writing_to(cache):
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(cache / "lock") as fd:
+            os.utime(root)
+            _prune(cache)
+            return build_generations([unit], root, base, compiler, 2, progress, fd)["generic"]
 
 
 def _prune(cache: Path) -> None:

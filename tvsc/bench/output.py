@@ -24,6 +24,15 @@ def check_writable(path: Path) -> None:
         raise BenchError(f"`{path}` cannot be written: {reason}") from None
 
 
+def make_directory(path: Path) -> None:
+    """Makes a directory and those above it; BenchError when that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BenchError(f"`{path}` cannot be made a directory: {reason}") from None
+
+
 def write(path: Path, text: str) -> None:
     """Writes `text`; BenchError when that fails."""
     try:

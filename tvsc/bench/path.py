@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from tvsc.bench import harness, machine
-from tvsc.bench.result import HugePages, Result, Row, Spread
+from tvsc.bench.result import HugePages, Measured, Result, Row, Spread
 
 FLOORS: Final = ("touch", "rte_hash", "generic")
 FLOOR_TEXT: Final = {
@@ -35,7 +35,7 @@ class Workload(Row):
 class Floor(Row):
     """TSC cycles per packet, and how many times ours that is, by medians of the same run."""
 
-    cycles: Spread
+    cycles: Measured
     ratio: float
 
 
@@ -45,7 +45,7 @@ class PathRow(Row):
     """
 
     workload: Workload
-    cycles: Spread
+    cycles: Measured
     mpps: float
     bytes_per_session: float
     floors: dict[str, Floor]

@@ -47,6 +47,8 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     """Measures; BenchError, SiteError and BuildError say why not."""
     load_before, pages_before, steal_before = machine.load_1min(), machine.huge_pages(), _steal_s()
     if wish.site.suffix == ".so":
+        if wish.node is not None:
+            raise BenchError("a generation is of one node", help="leave out `--node`")
         subject = of_generation(wish.site, progress)
     else:
         subject = of_site(wish.site, wish.out, wish.node, progress)
@@ -64,7 +66,8 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     if wish.count:
         _count(program, subject, wish.choice, names, reader, progress)
     if not reader.rows and not reader.pairs:
-        raise BenchError("nothing was measured", help="\n      ".join(reader.notes))
+        reasons = reader.notes or ("`close` is of TCP only, `sweep` of one worker",)
+        raise BenchError("nothing was measured", help="\n      ".join(reasons))
     _notes(reader, subject, _steal_s() - steal_before)
     return reader.result(
         site=subject.site,
@@ -94,7 +97,7 @@ def default_cpus() -> tuple[int, ...]:
 def _classes(wish: Wish, subject: Subject) -> tuple[str, ...]:
     """Class numbers, or protocols, as tvs-bench takes them."""
     if not subject.classes:
-        return wish.classes or ("tcp",)
+        return _protocols(wish.classes)
     if not wish.classes:
         return tuple(str(number) for number in subject.classes)
     found = []
@@ -107,6 +110,18 @@ def _classes(wish: Wish, subject: Subject) -> tuple[str, ...]:
             raise BenchError(f"the node has no class `{name}`", help=f"it has {known}")
         found += fitting
     return tuple(dict.fromkeys(str(number) for number in found))
+
+
+def _protocols(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Of a generation whose classes nobody knows the names of."""
+    found = tuple(dict.fromkeys(name.removeprefix("fullnat/") for name in wanted)) or ("tcp",)
+    for name in found:
+        if name not in ("tcp", "udp"):
+            raise BenchError(
+                f"there is no class `{name}`",
+                help="without plan.json beside the generation it is `tcp` or `udp`",
+            )
+    return found
 
 
 def _run(
@@ -193,10 +208,10 @@ def _notes(reader: Reader, subject: Subject, stolen_s: float) -> None:
     if subject.why_no_generic:
         reader.note(f"the floor `generic` was left out: {subject.why_no_generic}")
     if reader.head is not None and not reader.head.countable:
-        reader.note(
-            "the processor's counters cannot be opened here; instructions are those that "
-            "valgrind counts"
-        )
+        instead = "instructions are those that valgrind counts"
+        if not reader.touches:
+            instead = "instructions are not counted"
+        reader.note(f"the processor's counters cannot be opened here; {instead}")
     machine_cpus = os.cpu_count() or 1
     if reader.pairs and machine_cpus <= 2:
         reader.note(

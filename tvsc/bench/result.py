@@ -8,8 +8,9 @@ worth nothing.
 from __future__ import annotations
 
 import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tvsc import __version__
 
@@ -19,7 +20,7 @@ FORMAT_VERSION = 1
 class Row(BaseModel):
     """A part of a result: never changes, and knows all its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class HugePages(Row):
@@ -49,11 +50,21 @@ class Machine(Row):
 
 
 class Spread(Row):
-    """Over repeats."""
+    """Over repeats; all 0 when nothing could be measured."""
 
     median: float
     p10: float
     p90: float
+
+
+def _above_0(spread: Spread) -> Spread:
+    if min(spread.median, spread.p10, spread.p90) <= 0:
+        raise ValueError("is not above 0")
+    return spread
+
+
+Measured = Annotated[Spread, AfterValidator(_above_0)]
+"""Something was measured."""
 
 
 def now() -> str:

@@ -44,7 +44,7 @@ class Result:
         return "\n".join(lines)
 
 
-def _tied(argv: Sequence[str | Path]) -> list[str]:
+def tied(argv: Sequence[str | Path]) -> list[str]:
     """The command that starts `argv` as a process which ends when this thread does."""
     program, *arguments = [os.fspath(word) for word in argv]
     setpriv = [_found("setpriv"), "--pdeathsig", "KILL", "--"]
@@ -71,7 +71,7 @@ def run(
     `env` is added to the environment, whose language is C; `on_line` sees every line as it comes.
     """
     process = subprocess.Popen(
-        _tied(argv),
+        tied(argv),
         cwd=cwd,
         env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
         stdin=subprocess.DEVNULL,

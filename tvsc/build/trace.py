@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from tvsc.build.process import tied
+
 _CHUNK_BYTES = 1 << 20
 _LOOK_S = 0.01
 
@@ -37,7 +39,7 @@ def traced(
     """
     trace_in, trace_out = os.pipe()
     process = subprocess.Popen(
-        [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={trace_out}", *argv],
+        tied([valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={trace_out}", *argv]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -30,15 +30,16 @@ def report(
     Example: tvsc bench report path.json -o bench.html
     """
     from tvsc.bench import report as drawn
-    from tvsc.bench.output import write
+    from tvsc.bench.output import make_directory, write
 
     with failures_said():
         read = [drawn.read_result(path) for path in results]
         write(out, drawn.render_page(read))
-        for name, text in drawn.plots(read).items() if plots is not None else ():
-            assert plots is not None
-            write(plots / name, text)
-    typer.echo(f"written: {out}")
+        if plots is not None:
+            make_directory(plots)
+            for name, text in drawn.plots(read).items():
+                write(plots / name, text)
+    typer.echo(f"written: {out}" + (f", {plots}" if plots is not None else ""))
 
 
 def register(app: typer.Typer) -> None:

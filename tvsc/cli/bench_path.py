@@ -127,7 +127,7 @@ def path(
         node=node,
         classes=tuple(service_class or ()),
         choice=choice,
-        cpus=_numbers("--cpus", cpus, 0, 4095) or (),
+        cpus=_cpus(cpus),
         small_pages=small_pages,
         count=count,
         command=shlex.join(["tvsc", *sys.argv[1:]]),
@@ -168,7 +168,16 @@ def _numbers(option: str, text: str | None, least: int, most: int) -> tuple[int,
         numbers.append(number)
     if len(numbers) > 16:
         raise typer.BadParameter("at most 16 at a time", param_hint=option)
-    return tuple(numbers)
+    return tuple(dict.fromkeys(numbers))
+
+
+def _cpus(text: str | None) -> tuple[int, ...]:
+    numbers = _numbers("--cpus", text, 0, 4095)
+    if numbers is None:
+        return ()
+    if len(numbers) > 2 or len(numbers) <= (text or "").count(","):
+        raise typer.BadParameter("name one core, or two that differ", param_hint="--cpus")
+    return numbers
 
 
 def _names(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...] | None:
