@@ -200,7 +200,7 @@ def test_many_nodes_with_many_local_ips(tmp_path: Path) -> None:
 site s { asn 1  seed "s" }
 cluster A {
     workers 64  steering software  sessions 1k * 2 per worker  idle interrupt
-    local-ips { short 172.16.0.0/12  long /24 per node  workers 1024 each }
+    local-ips { short 172.16.0.0/13  long /24 per node  workers 1024 each }
     fabric 10.0.0.1 { asn 2 }
     for n in 1..4096 {
         node "n{n}" {

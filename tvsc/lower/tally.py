@@ -49,7 +49,8 @@ def of_loop(loop: For, rounds: int, env: Env, counted: set[Span]) -> Tally:
     `counted`.
     """
     count = _Count(env, counted)
-    count.loop(loop, rounds, _NO_NAMES)
+    # Not the loop itself: the next time its range may be another.
+    count.body(loop.block.body, rounds, {loop.name.text})
     return count.tally
 
 
