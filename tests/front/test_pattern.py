@@ -27,13 +27,15 @@ PIECES += [".*", ".h.tvs"]
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tree")
+    # so deep that five times `..` does not lead to what other tests are just writing
+    root = tmp_path_factory.mktemp("tree") / "1" / "2" / "3" / "4" / "5"
     for place in PLACES:
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).write_text("")
     (root / "d" / "again").symlink_to(root)
     (root / "g" / "link.tvs").symlink_to("../a.tvs")
     (root / "g" / "dangling.tvs").symlink_to("nowhere")
+    (root / "g" / "circle.tvs").symlink_to("circle.tvs")
     return root
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import translate
 
 from tvsc.dsl import limits
@@ -27,6 +27,16 @@ def has_pattern(name: str) -> bool:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".")
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """What a name is; links that lead back to themselves, and what may not be looked at, are
+    nothing.
+    """
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def files_matching(start: str, pattern: str) -> set[str]:
@@ -71,7 +81,7 @@ class _Search:
         if self.parts[index] == "**":
             yield directory, index + 1
             for entry in self.entries(directory):
-                if not _hidden(entry.name) and not entry.is_symlink() and entry.is_dir():
+                if not _hidden(entry.name) and not entry.is_symlink() and _is(entry.is_dir):
                     yield entry.path, index
         elif wanted is None:
             self.count()
@@ -84,9 +94,9 @@ class _Search:
             for entry in self.entries(directory):
                 if _hidden(entry.name) > _hidden(self.parts[index]) or not wanted.match(entry.name):
                     continue
-                if last and entry.is_file():
+                if last and _is(entry.is_file):
                     self.found.add(entry.path)
-                elif not last and entry.is_dir():
+                elif not last and _is(entry.is_dir):
                     yield entry.path, index + 1
 
     def entries(self, directory: str) -> Iterator[os.DirEntry[str]]:
