@@ -246,6 +246,7 @@ def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
     assert all(set(row.floors) == {"touch", "rte_hash"} for row in result.rows)
     assert any("`generic` was left out" in note for note in result.notes)
     assert result.pairs == ()
+    assert len(result.cpus) == 1
     assert render_page([result]).count("<svg") == 2
     assert any("instructions are not counted" in note for note in result.notes)
 

@@ -73,7 +73,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
         site=subject.site,
         node=subject.node,
         command=wish.command,
-        cpus=cpus,
+        cpus=cpus if reader.pairs else cpus[:1],
         load_before=load_before,
         pages_before=pages_before,
     )

@@ -154,7 +154,7 @@ TVS_INLINE void sample(struct bench_device *device, uint64_t arrival, uint64_t n
             device->late | (took < SAMPLE_LATE ? (uint32_t)took : SAMPLE_LATE - 1);
 }
 
-/* What the turn, or the look at the clock, that ends now shows; */
+/* What the turn, or the look at the clock, that ends now shows. */
 TVS_INLINE void turn_note(struct bench_device *device, uint64_t turn)
 {
     if (TVS_UNLIKELY(turn > device->longest_turn))
