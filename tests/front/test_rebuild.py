@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.front.test_apart import apart, outcome, small_parts
 from tvsc.bench.sites import write_site
-from tvsc.lower import Reading, blocks
+from tvsc.lower import Reading, records
 from tvsc.lower.block_record import Job, record
 from tvsc.lower.defaults import Defaults
 from tvsc.lower.store import Store
@@ -188,7 +188,7 @@ def test_rebuilt_as_read(
         read.append(job.text)
         return record(job, root, defaults)
 
-    monkeypatch.setattr(blocks, "record", counted)
+    monkeypatch.setattr(records, "record", counted)
     plain = outcome(site, Reading.nothing_apart())
     assert outcome(site, apart(Store(one))) == plain
     if without_parsing:
