@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain, pairwise
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, Node, Noun, Site
+from tvsc.model import Address, Node, Noun, Server, Site
+from tvsc.model.servers import Range
 from tvsc.source import Span
 
 
@@ -148,14 +149,11 @@ def addresses_have_one_owner(site: Site) -> Iterator[Diagnostic]:
         for vip in service.vips:
             yield from owners.add(vip.address, "a VIP", partial(site.span, vip))
     local_ips = _LocalIps(site)
-    taken = {int(a) for a in owners.known if isinstance(a, IPv4Address)}
-    for server in (s for pool in site.pools for s in pool.servers):
-        address = server.address
-        if isinstance(address, IPv4Address):
-            number = int(address)
-            if number not in taken and local_ips.of(number) is None:
-                continue  # nearly all of a hundred thousand
-        yield from owners.add(address, "the address of a server", partial(site.span, server))
+    taken = [int(a) for a in owners.known if isinstance(a, IPv4Address)]
+    suspects = site.servers.within([*((n, n) for n in taken), *local_ips.ranges])
+    for server in (*suspects, *site.servers.ipv6):
+        place = partial(site.span, server)
+        yield from owners.add(server.address, "the address of a server", place)
     for address, (what, place) in owners.known.items():
         short = local_ips.of(int(address)) if isinstance(address, IPv4Address) else None
         if short is not None:
@@ -172,25 +170,29 @@ class _LocalIps:
     def __init__(self, site: Site) -> None:
         shorts = (c.local_ips.short for c in site.clusters)
         self._shorts = sorted(shorts, key=lambda n: n.network_address)
-        self._starts = [int(s.network_address) for s in self._shorts]
-        self._ends = [int(s.broadcast_address) for s in self._shorts]
+        self.ranges = [ends(s) for s in self._shorts]
+        self._starts = [first for first, _ in self.ranges]
 
     def of(self, number: int) -> IPv4Network | None:
         """The prefix that an address is inside of."""
         at = bisect_right(self._starts, number) - 1
-        return self._shorts[at] if at >= 0 and number <= self._ends[at] else None
+        return self._shorts[at] if at >= 0 and number <= self.ranges[at][1] else None
+
+
+def ends(network: IPv4Network) -> Range:
+    """The first and the last address of a network."""
+    return int(network.network_address), int(network.broadcast_address)
 
 
 Host = tuple[Noun, str, Address, str]
 """What must be a host: the noun and its setting, the address, what it is the address of."""
 
 
-def hosts(site: Site) -> Iterator[Host]:
-    """All of them but the router ids, which are but numbers."""
+def hosts(site: Site, servers: Iterable[Server]) -> Iterator[Host]:
+    """All of them but the router ids, which are but numbers; of the servers those given."""
     for service in site.services:
         yield from ((v, "", v.address, "VIP") for v in service.vips)
-    for pool in site.pools:
-        yield from ((s, "", s.address, "server") for s in pool.servers)
+    yield from ((s, "", s.address, "server") for s in servers)
     for cluster in site.clusters:
         yield from ((f, "", f.address, "neighbour") for f in cluster.fabric)
         for port in (p for n in cluster.nodes for p in n.ports):
@@ -198,10 +200,20 @@ def hosts(site: Site) -> Iterator[Host]:
             yield port, "gateway", port.gateway, "gateway"
 
 
+_SPECIAL = {
+    IPv4Network("0.0.0.0/8"): "addresses of no host",
+    IPv4Network("127.0.0.0/8"): "loopback addresses",
+    IPv4Network("224.0.0.0/4"): "multicast addresses",
+    IPv4Network("240.0.0.0/4"): "reserved addresses",
+}
+"""What `_unusable` says, of whole prefixes."""
+
+
 def addresses_usable(site: Site) -> Iterator[Diagnostic]:
     """No VIP, server, node or neighbour is a multicast, loopback or other special address."""
     nouns: list[Host] = [(n, "router-id", n.router_id, "router id") for n in site.nodes()]
-    for noun, field, address, what in chain(nouns, hosts(site)):
+    servers = (*site.servers.within(map(ends, _SPECIAL)), *site.servers.ipv6)
+    for noun, field, address, what in chain(nouns, hosts(site, servers)):
         why = _unusable(address)
         if why is not None:
             yield Diagnostic(
@@ -209,8 +221,13 @@ def addresses_usable(site: Site) -> Iterator[Diagnostic]:
             )
 
 
+def _is_plain(first_byte: int) -> bool:
+    """Whether all such addresses are those of hosts: nearly all are."""
+    return 0 < first_byte < 224 and first_byte != 127
+
+
 def _unusable(address: Address) -> str | None:
-    if _plainly_usable(address):
+    if isinstance(address, IPv4Address) and _is_plain(int(address) >> 24):
         return None
     if address.is_multicast:
         return "a multicast address"
@@ -223,25 +240,6 @@ def _unusable(address: Address) -> str | None:
     if isinstance(address, IPv4Address) and int(address) >> 24 == 0:
         return "no address of a host"
     return None
-
-
-_SPECIAL = {
-    IPv4Network("0.0.0.0/8"): "addresses of no host",
-    IPv4Network("127.0.0.0/8"): "loopback addresses",
-    IPv4Network("224.0.0.0/4"): "multicast addresses",
-    IPv4Network("240.0.0.0/4"): "reserved addresses",
-}
-"""What `_unusable` says, of whole prefixes."""
-
-
-_USABLE = tuple(0 < first_byte < 224 and first_byte != 127 for first_byte in range(256))
-
-
-def _plainly_usable(address: Address) -> bool:
-    """Whether all addresses with this first byte are those of hosts: of a hundred thousand, nearly
-    all.
-    """
-    return isinstance(address, IPv4Address) and _USABLE[int(address) >> 24]
 
 
 def local_ips_usable(site: Site) -> Iterator[Diagnostic]:

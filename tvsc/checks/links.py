@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
-from tvsc.checks.addressing import hosts
+from tvsc.checks.addressing import ends, hosts
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Cluster, Node, Port, Server, Site
+from tvsc.model import Cluster, Node, Port, Site
 
 
 def gateways_on_link(site: Site) -> Iterator[Diagnostic]:
@@ -52,7 +52,7 @@ def networks_apart(site: Site) -> Iterator[Diagnostic]:
     """The networks of a node's ports do not overlap: each station is on one of them."""
     for node in site.nodes():
         order = {id(port): i for i, port in enumerate(node.ports)}
-        by_network = sorted(node.ports, key=lambda p: _ends(p.address.network))
+        by_network = sorted(node.ports, key=lambda p: ends(p.address.network))
         for one, other in pairwise(by_network):
             if not one.address.network.overlaps(other.address.network):
                 continue
@@ -64,10 +64,6 @@ def networks_apart(site: Site) -> Iterator[Diagnostic]:
                 site.span(second, "address"),
                 (Note(f"port `{first.name}`", site.span(first, "address")),),
             )
-
-
-def _ends(network: IPv4Network) -> tuple[int, int]:
-    return int(network.network_address), int(network.broadcast_address)
 
 
 def _networks(site: Site) -> dict[IPv4Network, Port]:
@@ -83,8 +79,9 @@ def edges_are_no_hosts(site: Site) -> Iterator[Diagnostic]:
     edges: dict[int, IPv4Network] = {}
     for network in _networks(site):
         if network.prefixlen < 31:
-            edges |= dict.fromkeys(_ends(network), network)
-    for noun, field, address, what in hosts(site):
+            edges |= dict.fromkeys(ends(network), network)
+    servers = site.servers.within((n, n) for n in edges)
+    for noun, field, address, what in hosts(site, servers):
         network_of = edges.get(int(address))
         if network_of is not None and address.version == 4:
             yield Diagnostic(
@@ -98,7 +95,7 @@ def servers_find_local_ips(site: Site) -> Iterator[Diagnostic]:
     """No server is on a link whose network has local IPs: it would look for them on that link."""
     for network, port in _networks(site).items():
         covered = next((c for c in site.clusters if c.local_ips.short.subnet_of(network)), None)
-        server = covered and next(_servers_on(site, network), None)
+        server = covered and next(site.servers.within([ends(network)]), None)
         if not covered or not server:
             continue
         yield Diagnostic(
@@ -112,10 +109,6 @@ def servers_find_local_ips(site: Site) -> Iterator[Diagnostic]:
             ),
             "take local IPs from a prefix that is routed to the nodes",
         )
-
-
-def _servers_on(site: Site, network: IPv4Network) -> Iterator[Server]:
-    return (s for pool in site.pools for s in pool.servers if s.address in network)
 
 
 RULES = (

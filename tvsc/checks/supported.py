@@ -70,9 +70,8 @@ def pools_supported(site: Site) -> Iterator[Diagnostic]:
                 site, f"`schedule {pool.schedule}`", pool, "schedule", "write `rr` or `wrr`"
             )
         yield from _check_supported(site, pool)
-        for server in pool.servers:
-            if server.address.version == 6:
-                yield _not_yet(site, "an IPv6 server", server, "")
+    for server in site.servers.ipv6:
+        yield _not_yet(site, "an IPv6 server", server, "")
 
 
 def _check_supported(site: Site, pool: Pool) -> Iterator[Diagnostic]:

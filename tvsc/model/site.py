@@ -13,6 +13,7 @@ from tvsc.model.nic import NicProfile
 from tvsc.model.node import Node, Port
 from tvsc.model.origin import Origins
 from tvsc.model.pool import Pool
+from tvsc.model.servers import Servers
 from tvsc.model.service import Service
 from tvsc.source import Span
 
@@ -51,6 +52,11 @@ class Site(Noun):
     def pool_by_name(self) -> dict[str, Pool]:
         """Pools by name."""
         return {pool.name: pool for pool in self.pools}
+
+    @cached_property
+    def servers(self) -> Servers:
+        """The servers of all pools by address."""
+        return Servers(self.pools)
 
     @cached_property
     def nic_by_name(self) -> dict[str, NicProfile]:
