@@ -1,6 +1,7 @@
 """Rules for every test: without root the lab fails; in the full run nothing is skipped."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -17,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the golden files anew; read the difference before committing it",
     )
+
+
+def pytest_configure() -> None:
+    # What a shell starts in the background ignores SIGINT, and so would all that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
