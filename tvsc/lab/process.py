@@ -16,6 +16,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from tvsc.build.process import tied
+
 TERM_PATIENCE_S = 1.0
 KILL_PATIENCE_S = 5.0
 POLL_S = 0.005
@@ -85,10 +87,10 @@ def spawn(arguments: Sequence[str], *, namespace: str, log: Path, role: str, own
     """Starts a program in a namespace. Call it from the main thread: the kernel ties the child to
     the thread that made it.
     """
-    command = ["setpriv", "--pdeathsig", "KILL", "--", "ip", "netns", "exec", namespace]
+    command = tied(["ip", "netns", "exec", namespace, *arguments])
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [*command, *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
