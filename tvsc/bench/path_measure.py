@@ -59,6 +59,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     reader = Reader(subject.classes)
     cpus = wish.cpus or default_cpus()
     names = _classes(wish, subject)
+    _check_directions(wish.choice, names, subject)
     for batch in batches(wish.choice, names, subject.room):
         if batch.two_workers and wish.choice.workers != 2 and _cannot_pair(subject, cpus, reader):
             continue
@@ -66,8 +67,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     if wish.count:
         _count(program, subject, wish.choice, names, reader, progress)
     if not reader.rows and not reader.pairs:
-        reasons = reader.notes or ("`close` is of TCP only, `sweep` of one worker",)
-        raise BenchError("nothing was measured", help="\n      ".join(reasons))
+        raise BenchError("nothing was measured", help="\n      ".join(reader.notes))
     _notes(reader, subject, _steal_s() - steal_before)
     return reader.result(
         site=subject.site,
@@ -77,6 +77,20 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
         load_before=load_before,
         pages_before=pages_before,
     )
+
+
+def _check_directions(choice: Choice, names: tuple[str, ...], subject: Subject) -> None:
+    """Refuses what no class has packets for, before the harness asks for memory."""
+    labels = [subject.classes.get(int(name), name) if subject.classes else name for name in names]
+    if choice.directions is None:
+        return
+    if set(choice.directions) == {"close"} and not any(label.endswith("tcp") for label in labels):
+        raise BenchError(
+            "nothing can be measured: `close` is of TCP only",
+            help=f"the classes are {', '.join(f'`{label}`' for label in labels)}",
+        )
+    if choice.workers == 2 and set(choice.directions) == {"sweep"}:
+        raise BenchError("nothing can be measured: `sweep` is of one worker")
 
 
 def _cannot_pair(subject: Subject, cpus: tuple[int, ...], reader: Reader) -> bool:
