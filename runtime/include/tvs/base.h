@@ -24,6 +24,7 @@ enum {
     TVS_MAX_POOLS = 16384,    /* likewise */
     TVS_MAX_BACKENDS = 1 << 17,
     TVS_MAX_NEXTHOPS = 4096,
+    TVS_MAX_PEERS = 63, /* other nodes of the cluster */
     TVS_TICK_MS = 100, /* the unit of every session timeout */
 };
 

@@ -10,9 +10,10 @@
 #include "tvs/base.h"
 #include "tvs/frame.h"
 #include "tvs/record.h"
+#include "tvs/site.h"
 #include "tvs/worker.h"
 
-#define TVS_ABI_VERSION       2
+#define TVS_ABI_VERSION       3
 #define TVS_GENERATION_SYMBOL "tvs_generation"
 
 enum tvs_nic_family {
@@ -113,12 +114,38 @@ struct tvs_gen_service {
 struct tvs_gen_memory {
     uint32_t sessions_per_worker;
     uint32_t buckets_per_worker; /* power of two */
-    uint32_t slots_per_worker;
+    uint32_t slots_per_worker; /* local IPs that a worker has records of; its own come first */
     uint16_t port_first, port_last; /* local ports handed out, inclusive */
     uint32_t mbufs;
     uint32_t hugepage_mb;      /* what EAL must find, all sockets */
     bool hugepages;            /* false: --no-huge (laptops) */
     uint16_t rx_ring, tx_ring; /* descriptors per queue */
+};
+
+/*
+ * A way from us to a peer. The source port is chosen so that RSS, whose key and table are the same
+ * on all nodes of a cluster, brings what worker i sends to the peer's worker i.
+ */
+struct tvs_gen_sync_path {
+    uint32_t local;               /* address of one of our ports */
+    uint32_t remote;              /* of the peer's port of the same number */
+    const uint16_t *source_ports; /* [n_workers] */
+};
+
+struct tvs_gen_peer {
+    const char *name;
+    uint16_t node; /* index inside the cluster */
+    uint16_t n_paths;
+    const struct tvs_gen_sync_path *paths; /* [n_paths], at least one */
+};
+
+/* Session sync between the nodes of the cluster; all zero: there is none. */
+struct tvs_gen_sync {
+    uint16_t port;    /* UDP, the same on every node */
+    bool key_is_env;  /* `key` names an environment variable, not a file of secrets */
+    const char *key;  /* relative to the directory of secrets */
+    uint32_t n_peers; /* at least one, at most TVS_MAX_PEERS */
+    const struct tvs_gen_peer *peers;
 };
 
 struct tvs_gen_cores {
@@ -141,6 +168,7 @@ struct tvs_generation {
     struct tvs_gen_cores cores;
     struct tvs_gen_memory memory;
     struct tvs_gen_steering steering;
+    struct tvs_gen_sync sync;
     uint32_t n_ports, n_lips, n_vip_routes, n_routes, n_pools, n_services, n_classes;
     const struct tvs_gen_port *ports;
     const struct tvs_gen_lip *lips;
@@ -148,6 +176,7 @@ struct tvs_generation {
     const struct tvs_gen_route *routes;     /* this node's own */
     const struct tvs_gen_pool *pools;
     const struct tvs_gen_service *services;
+    const struct tvs_site *site; /* what the packet path looks VIPs and local IPs up in */
 
     /* The packet path: every frame gets a verdict. n <= TVS_MAX_BURST. */
     void (*burst)(struct tvs_worker *worker, struct tvs_frame *frames, unsigned n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the packet path of one generation is specialised with. The generated source defines these as
- * `static const` and passes their address to always-inline functions, so that the compiler sees
- * every field as a constant. Nothing here crosses to the host.
+ * constants and passes their address to always-inline functions, so that the compiler sees every
+ * field. The host reads the site's two tables when a peer's sessions arrive, nothing else.
  */
 #ifndef TVS_SITE_H
 #define TVS_SITE_H

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Session sync on the wire: UDP from worker i of a node to worker i of each other node of the
+ * cluster. Numbers are little-endian, as both ends are; addresses and ports of a session lie as in
+ * a packet. Nobody else speaks this: both ends compare version and contract.
+ */
+#ifndef TVS_SYNC_H
+#define TVS_SYNC_H
+
+#include "tvs/base.h"
+#include "tvs/record.h"
+
+#define TVS_SYNC_MAGIC UINT32_C(0x01535654) /* "TVS", version 1 */
+
+enum tvs_sync_kind {
+    TVS_SYNC_HELLO = 0,  /* I live; who I am, what I have sent */
+    TVS_SYNC_UPDATE = 1, /* sessions as they are now, to every peer under one number */
+    TVS_SYNC_AGAIN = 2,  /* these updates were lost: bitmap in place of sessions */
+    TVS_SYNC_PULL = 3,   /* what do you have from `cursor` on? */
+    TVS_SYNC_BULK = 4,   /* the answer; `cursor`: where to go on, TVS_SYNC_END: that was all */
+    TVS_N_SYNC_KINDS = 5,
+};
+
+enum {
+    TVS_SYNC_TO_ALL = 0xff,
+    TVS_SYNC_SESSIONS = 40, /* of one message: it fits any Ethernet */
+    TVS_SYNC_WINDOW = 1024, /* updates that may be asked for again */
+};
+#define TVS_SYNC_END UINT32_MAX
+
+struct tvs_sync_header {
+    uint64_t mac; /* SipHash-2-4 under the cluster's key of everything behind this field */
+    uint32_t magic;
+    uint8_t kind; /* enum tvs_sync_kind */
+    uint8_t from; /* node, by index in the cluster */
+    uint8_t to;   /* likewise; TVS_SYNC_TO_ALL: an update */
+    uint8_t worker;
+    uint64_t contract; /* of the generation */
+    uint64_t epoch;    /* drawn by the sender when it started */
+    uint64_t number;   /* from 1: updates of the sender's worker; all else, per peer */
+    uint32_t cursor;   /* pull, bulk: a record's number of the asked one; again: bits follow */
+    uint16_t n;        /* sessions that follow */
+    uint16_t spare;
+};
+_Static_assert(sizeof(struct tvs_sync_header) == 48, "no padding");
+
+/* Follows a hello's header. */
+struct tvs_sync_hello {
+    uint64_t challenge; /* the peer proves that it lives by sending this back */
+    uint64_t answer;    /* the peer's own challenge, as last heard; 0: not yet */
+    uint64_t updates;   /* the number of the last update sent */
+};
+
+/* A session as it is on the wire. */
+struct tvs_sync_session {
+    struct tvs_tuple in, out; /* as in the record */
+    uint8_t proto;
+    uint8_t state;
+    uint16_t age_s;      /* since it was opened; UINT16_MAX: at least so long */
+    uint32_t left_ticks; /* until it expires */
+};
+_Static_assert(sizeof(struct tvs_sync_session) == 32, "two per line");
+
+#endif
