@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "adapters/nic.h"
+#include "core/backend_index.h"
 
 enum { HEADROOM = 128 };
 
@@ -130,13 +131,34 @@ static int pools_make(struct tvs_node *node)
     return 0;
 }
 
+static int backend_index_make(struct tvs_node *node)
+{
+    uint32_t size = tvs_backend_index_size(node->n_backends);
+    struct tvs_backend_index *index =
+        calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
+
+    if (index == NULL)
+        return -ENOMEM;
+    index->mask = size - 1;
+    for (uint32_t p = 0; p < node->generation->n_pools; p++)
+        for (uint32_t i = 0; i < node->generation->pools[p].n_backends; i++) {
+            const struct tvs_backend *backend = &node->backends[node->first_backend[p] + i];
+
+            tvs_backend_index_add(index, (uint16_t)p, backend->addr_be, backend->port_be,
+                                  backend->id);
+        }
+    node->backend_index = index;
+    return 0;
+}
+
 static int binding_make(struct tvs_node *node)
 {
     const struct tvs_generation *generation = node->generation;
+    int rc = backend_index_make(node);
 
     node->class_of_service = malloc(TVS_MAX_SERVICES);
     node->service_id = calloc(generation->n_services + 1, sizeof(*node->service_id));
-    if (!node->class_of_service || !node->service_id)
+    if (rc || !node->class_of_service || !node->service_id)
         return -ENOMEM;
     memset(node->class_of_service, 0xff, TVS_MAX_SERVICES);
     for (uint32_t s = 0; s < generation->n_services; s++) {
@@ -148,6 +170,8 @@ static int binding_make(struct tvs_node *node)
         .service_id = node->service_id,
         .pools = node->pool_list,
         .backends = node->backends,
+        .site = generation->path_site,
+        .backend_index = node->backend_index,
     };
     return 0;
 }
@@ -290,6 +314,7 @@ void tvs_node_close(struct tvs_node *node)
     free(node->first_backend);
     free(node->class_of_service);
     free(node->service_id);
+    free(node->backend_index);
     tvs_library_close(&node->library);
     free(node);
 }

@@ -59,6 +59,7 @@ struct tvs_node {
     struct tvs_pool **pool_list;
     uint8_t *class_of_service;
     uint16_t *service_id;
+    struct tvs_backend_index *backend_index;
     struct tvs_binding binding;
     struct tvs_nexthop nexthops[1 + TVS_MAX_PORTS]; /* [1 + port] */
 

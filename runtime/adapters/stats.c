@@ -23,6 +23,7 @@ static const struct {
     COUNTER(tx_bytes),
     COUNTER(kernel),
     COUNTER(handover),
+    COUNTER(sync),
     COUNTER(sessions_opened),
     COUNTER(sessions_expired),
     COUNTER(sessions_replaced),

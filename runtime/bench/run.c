@@ -36,8 +36,9 @@ static void config_make(const struct bench_run *run, uint32_t sessions,
     config->hash_key[1] = ~config->hash_key[0] * UINT64_C(0xbf58476d1ce4e5b9);
     config->max_sessions = sessions;
     ports = (uint32_t)config->port_last - config->port_first + 1;
-    if ((sessions + ports - 1) / ports < config->n_slots)
-        config->n_slots = (sessions + ports - 1) / ports;
+    if ((sessions + ports - 1) / ports < config->n_own_slots)
+        config->n_own_slots = (sessions + ports - 1) / ports;
+    config->n_slots = config->n_own_slots; /* the copies of peers' sessions are not measured */
     config->n_buckets = 2;
     while (config->n_buckets * SESSIONS_PER_BUCKET < sessions)
         config->n_buckets *= 2;

@@ -116,6 +116,17 @@ TVS_INLINE bool tvs_class_is_steady(const struct tvs_class *class, const struct 
                                                     (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST))));
 }
 
+/* From ESTABLISHED on the peers are told of every change. */
+TVS_INLINE void tvs_class_state_set(struct tvs_worker *worker, struct tvs_record *record,
+                                    uint8_t state)
+{
+    if (state == record->state)
+        return;
+    record->state = state;
+    if (state >= TVS_S_ESTABLISHED)
+        tvs_sync_queue_put(worker, record);
+}
+
 /* A client's packet of a session that exists. */
 TVS_INLINE enum tvs_request_result
 tvs_class_request(const struct tvs_class *class, struct tvs_worker *worker, struct tvs_frame *frame,
@@ -136,7 +147,7 @@ tvs_class_request(const struct tvs_class *class, struct tvs_worker *worker, stru
             worker->counters.sessions_replaced++;
             return TVS_REQUEST_OPEN_ANEW;
         }
-        record->state = state;
+        tvs_class_state_set(worker, record, state);
     }
     tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
                       TVS_REQUEST);
@@ -155,7 +166,7 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
     if (TVS_UNLIKELY(!tvs_class_is_steady(class, frame, packet, record))) {
         state = tvs_tcp_next(TVS_REPLY, record->state,
                              tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
-        record->state = state;
+        tvs_class_state_set(worker, record, state);
     }
     tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
                       TVS_REPLY);

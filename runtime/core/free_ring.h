@@ -26,10 +26,37 @@ TVS_INLINE uint32_t tvs_free_take(struct tvs_free_ring *ring)
     return ring->record[ring->head++ & ring->mask];
 }
 
-/* There is a place for every record of the worker. */
-TVS_INLINE void tvs_free_put(struct tvs_free_ring *ring, uint32_t number)
+/* There is a place for every record of the worker. Returns the place, plus 1. */
+TVS_INLINE uint32_t tvs_free_put(struct tvs_free_ring *ring, uint32_t number)
 {
-    ring->record[ring->tail++ & ring->mask] = number;
+    uint32_t at = ring->tail++ & ring->mask;
+
+    ring->record[at] = number;
+    return at + 1;
+}
+
+/*
+ * Takes a number out of the middle: a session came from a peer whose local port is one of ours. The
+ * oldest takes its place, a little younger now than it was.
+ */
+TVS_INLINE void tvs_free_remove(struct tvs_worker *worker, uint32_t number)
+{
+    struct tvs_free_ring *ring = &worker->free;
+    uint32_t at = worker->records[number].free_at;
+    uint32_t oldest;
+
+    if (at == 0) { /* where fill_free_ring() put it */
+        uint32_t n_ports = (uint32_t)worker->port_last - worker->port_first + 1;
+        uint32_t port = number & UINT16_MAX;
+        uint32_t turn = (port + n_ports - worker->port_start) % n_ports;
+
+        at = turn * (worker->own_records >> 16) + (number >> 16) + 1;
+    }
+    oldest = tvs_free_take(ring);
+    if (oldest != number) {
+        ring->record[at - 1] = oldest;
+        worker->records[oldest].free_at = at;
+    }
 }
 
 #endif

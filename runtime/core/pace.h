@@ -60,7 +60,7 @@ TVS_INLINE bool tvs_pace_sweep(struct tvs_pace *pace, struct tvs_worker *worker,
 
     if (TVS_LIKELY(n == 0))
         return false;
-    if (worker->n_sessions == 0) {
+    if (worker->n_sessions + worker->n_copies == 0) {
         pace->next_tsc = now + pace->step_cycles;
         return false;
     }

@@ -17,6 +17,7 @@
 #include "core/class.h"
 #include "core/icmp_error.h"
 #include "core/steer.h"
+#include "core/sync_claim.h"
 
 /* From a class number to the path compiled for that class. */
 struct tvs_dispatch {
@@ -42,7 +43,7 @@ TVS_INLINE void tvs_path_miss(const struct tvs_site *site, const struct tvs_disp
         dispatch->open(entry->class_id, worker, frame, packet, entry);
     else if (tvs_vip_find(site, vip, 0, 0) != NULL)
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
-    else
+    else if (worker->sync == NULL || !tvs_sync_claim(worker, frame, packet))
         tvs_to_kernel(worker, frame);
 }
 

@@ -2,13 +2,30 @@
 /* What a host checks of a generation before it believes a word of it. */
 #include "tvs/core.h"
 
+static const char *refuse_sync(const struct tvs_generation *generation)
+{
+    const struct tvs_gen_sync *sync = &generation->sync;
+
+    if (sync->n_peers == 0)
+        return NULL;
+    if (sync->n_peers > TVS_MAX_PEERS || generation->node_index > TVS_MAX_PEERS)
+        return "cluster has more nodes than session sync can number";
+    if (sync->port == 0 || sync->key == NULL)
+        return "session sync has no port or no key";
+    for (uint32_t i = 0; i < sync->n_peers; i++)
+        if (sync->peers[i].node > TVS_MAX_PEERS ||
+            sync->peers[i].node == generation->node_index || sync->peers[i].n_paths == 0)
+            return "a peer cannot be reached";
+    return NULL;
+}
+
 const char *tvs_generation_refuse(const struct tvs_generation *generation)
 {
     if (generation->abi_version != TVS_ABI_VERSION)
         return "compiled for another host (ABI version differs)";
     if (generation->record_schema != TVS_RECORD_SCHEMA)
         return "session records have another layout (record schema differs)";
-    if (generation->burst == NULL)
+    if (generation->burst == NULL || generation->path_site == NULL)
         return "has no packet path";
     if (generation->cores.n_workers == 0 || generation->cores.n_workers > TVS_MAX_WORKERS)
         return "number of workers is outside the limits";
@@ -19,6 +36,8 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
     if (generation->memory.port_first == 0 ||
         generation->memory.port_first > generation->memory.port_last)
         return "local port range is empty";
+    if (generation->memory.slots_per_worker > TVS_MAX_SLOTS)
+        return "more local IPs a worker than the host can number";
     for (uint32_t i = 0; i < generation->n_lips; i++)
         if (generation->lips[i].worker >= generation->cores.n_workers ||
             generation->lips[i].slot >= TVS_MAX_SLOTS)
@@ -30,5 +49,5 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
     for (uint32_t i = 0; i < generation->steering.reta_size; i++)
         if (generation->steering.reta[i] >= generation->cores.n_workers)
             return "RETA names a worker that does not exist";
-    return NULL;
+    return refuse_sync(generation);
 }

@@ -5,6 +5,7 @@
 
 #include "core/csum.h"
 #include "core/free_ring.h"
+#include "core/sync_queue.h"
 #include "core/table.h"
 #include "tvs/site.h"
 #include "tvs/worker.h"
@@ -36,11 +37,15 @@ TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *
     uint32_t number = tvs_session_number(worker, record);
 
     tvs_table_remove(worker, record->hash, number);
-    worker->backend_active[record->backend]--;
-    worker->n_sessions--;
     record->state = TVS_S_FREE;
     record->proto = 0;
-    tvs_free_put(&worker->free, number);
+    if (TVS_UNLIKELY(number >= worker->own_records)) {
+        worker->n_copies--;
+        return;
+    }
+    worker->backend_active[record->backend]--;
+    worker->n_sessions--;
+    record->free_at = tvs_free_put(&worker->free, number);
 }
 
 /*
@@ -145,6 +150,8 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     record->fib_epoch = worker->fib_epoch;
     record->hash = hash;
     record->opened_tick = worker->now_tick;
+    record->flags &= TVS_RECORD_QUEUED;
+    record->told_tick = record->expires_tick;
     return record;
 }
 

@@ -4,13 +4,15 @@
 
 #include "core/free_ring.h"
 #include "core/session.h"
+#include "core/sync.h"
 #include "tvs/core.h"
 
 enum { PORTS_PER_SLOT = 1 << 16, TOEPLITZ_TABLES = sizeof(struct tvs_tuple) };
 
 /* Where each table starts, from the start of the worker; `bytes` is the whole. */
 struct layout {
-    size_t buckets, records, free, ring_pos, active, opened, lips, toeplitz, bytes;
+    size_t buckets, records, free, ring_pos, active, opened, lips, toeplitz, sync_queue, bytes;
+    uint32_t n_own_slots;
     uint32_t free_capacity;
 };
 
@@ -37,11 +39,13 @@ static int lay_out(const struct tvs_worker_config *config, struct layout *layout
         config->port_first > config->port_last || config->max_sessions == 0 ||
         config->max_backends == 0 || config->max_backends > TVS_MAX_BACKENDS ||
         config->n_workers == 0 || config->n_workers > TVS_MAX_WORKERS ||
-        config->index >= config->n_workers)
+        config->index >= config->n_workers || config->n_own_slots > config->n_slots ||
+        (config->sync_queue != 0 && !is_power_of_two(config->sync_queue)))
         return -EINVAL;
+    layout->n_own_slots = config->n_own_slots != 0 ? config->n_own_slots : config->n_slots;
     ports = (uint32_t)config->port_last - config->port_first + 1;
     layout->free_capacity = 1;
-    while (layout->free_capacity < ports * config->n_slots)
+    while (layout->free_capacity < ports * layout->n_own_slots)
         layout->free_capacity *= 2;
 
     layout->bytes = 0;
@@ -53,8 +57,9 @@ static int lay_out(const struct tvs_worker_config *config, struct layout *layout
     layout->ring_pos = take(layout, config->max_pools, sizeof(uint32_t));
     layout->active = take(layout, config->max_backends, sizeof(uint32_t));
     layout->opened = take(layout, config->max_backends, sizeof(uint64_t));
-    layout->lips = take(layout, config->n_slots, sizeof(uint32_t));
+    layout->lips = take(layout, layout->n_own_slots, sizeof(uint32_t));
     layout->toeplitz = take(layout, TOEPLITZ_TABLES, 256 * sizeof(uint32_t));
+    layout->sync_queue = take(layout, config->sync_queue, sizeof(uint32_t));
     return 0;
 }
 
@@ -66,16 +71,16 @@ size_t tvs_worker_bytes(const struct tvs_worker_config *config)
 }
 
 /* Interleaved over local IPs, so that neighbours in the queue spread over addresses first. */
-static void fill_free_ring(struct tvs_worker *worker, const struct tvs_worker_config *config)
+static void fill_free_ring(struct tvs_worker *worker)
 {
-    uint32_t n_ports = (uint32_t)config->port_last - config->port_first + 1;
-    uint32_t start =
-        config->port_start > config->port_first ? config->port_start : config->port_first;
+    uint32_t n_ports = (uint32_t)worker->port_last - worker->port_first + 1;
+    uint32_t n_slots = worker->own_records / PORTS_PER_SLOT;
 
     for (uint32_t i = 0; i < n_ports; i++) {
-        uint32_t port = config->port_first + (start - config->port_first + i) % n_ports;
+        uint32_t port =
+            worker->port_first + ((uint32_t)worker->port_start - worker->port_first + i) % n_ports;
 
-        for (uint32_t slot = 0; slot < config->n_slots; slot++)
+        for (uint32_t slot = 0; slot < n_slots; slot++)
             tvs_free_put(&worker->free, slot << 16 | port);
     }
 }
@@ -130,6 +135,13 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
     worker->hash_key[1] = config->hash_key[1];
     worker->bucket_mask = config->n_buckets - 1;
     worker->n_slots = config->n_slots;
+    worker->own_records = layout.n_own_slots * PORTS_PER_SLOT;
+    worker->port_first = config->port_first;
+    worker->port_last = config->port_last;
+    worker->port_start =
+        config->port_start > config->port_first ? config->port_start : config->port_first;
+    worker->sync_queue.record = (uint32_t *)(base + layout.sync_queue);
+    worker->sync_queue.capacity = config->sync_queue;
     worker->free.record = (uint32_t *)(base + layout.free);
     worker->free.mask = layout.free_capacity - 1;
     worker->max_sessions = config->max_sessions;
@@ -140,8 +152,8 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
     worker->n_backends_max = config->max_backends;
     for (uint32_t pool = 0; pool < config->max_pools; pool++)
         worker->ring_pos[pool] = UINT32_MAX; /* not started */
-    memcpy(worker->lip_addr_be, config->lip_addr_be, config->n_slots * sizeof(uint32_t));
-    fill_free_ring(worker, config);
+    memcpy(worker->lip_addr_be, config->lip_addr_be, layout.n_own_slots * sizeof(uint32_t));
+    fill_free_ring(worker);
     if (config->rss_key != NULL) {
         uint32_t(*table)[256] = (uint32_t(*)[256])(base + layout.toeplitz);
 
@@ -174,8 +186,13 @@ void tvs_worker_config_from(struct tvs_worker_config *config,
         if (lip->worker != index || lip->slot >= TVS_MAX_SLOTS)
             continue;
         lip_addr_be[lip->slot] = htobe32(lip->address);
-        if (lip->slot >= config->n_slots)
-            config->n_slots = lip->slot + 1U;
+        if (lip->slot >= config->n_own_slots)
+            config->n_own_slots = lip->slot + 1U;
+    }
+    config->n_slots = config->n_own_slots;
+    if (generation->sync.n_peers > 0) {
+        config->n_slots = memory->slots_per_worker;
+        config->sync_queue = TVS_SYNC_QUEUE;
     }
     for (uint32_t i = 0; i < generation->n_pools; i++)
         config->max_backends += generation->pools[i].n_backends;
@@ -193,8 +210,13 @@ uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget)
 
         if (++worker->sweep_cursor == n_records)
             worker->sweep_cursor = 0;
-        if (record->state == TVS_S_FREE || !tvs_session_expired(record, worker->now_tick))
+        if (record->state == TVS_S_FREE)
             continue;
+        if (!tvs_session_expired(record, worker->now_tick)) {
+            if (worker->sync != NULL && tvs_sync_is_due(worker, record))
+                tvs_sync_queue_put(worker, record);
+            continue;
+        }
         tvs_session_close(worker, record);
         freed++;
     }

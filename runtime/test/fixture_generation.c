@@ -2,12 +2,16 @@
 /*
  * A generation written by hand, so that tests of the runtime need no compiler of sites: one node
  * with two workers, two ports, two VIPs, four classes, three pools. tests/naive/fixture.py says the
- * same in Python. The build makes variants of it whose limits are reached within a few packets.
+ * same in Python. The build makes variants of it whose limits are reached within a few packets, and
+ * two that are nodes of one cluster with session sync.
  */
 #include "core/path.h"
 #include "tvs/generation.h"
 
-/* Constants of a variant, -D on the command line, and FIXTURE_STEERING: enum tvs_steering_mode. */
+/*
+ * Constants of a variant, -D on the command line, and FIXTURE_STEERING: enum tvs_steering_mode.
+ * FIXTURE_NODE, where given: the node, of two with session sync.
+ */
 enum {
     SESSIONS = FIXTURE_SESSIONS,
     BUCKETS = FIXTURE_BUCKETS,
@@ -28,16 +32,26 @@ static const uint8_t rss_key[40] = {
 
 static const uint16_t reta[RETA_SIZE] = {[0 ... 63] = 0, [64 ... 127] = 1};
 
-/* The local-IP range 172.16.0.0/28: this node is 0, its peer 1. */
+/* The slots of node 0's local IPs, and of node 1's, each with the own ones first. */
+#ifndef FIXTURE_NODE
+#define FIXTURE_NODE 0
+enum { HAS_SYNC = 0, SLOTS_0 = 0, SLOTS_1 = TVS_LIP_NO_SLOT, N_SLOTS = 2 };
+#elif FIXTURE_NODE == 0
+enum { HAS_SYNC = 1, SLOTS_0 = 0, SLOTS_1 = 2, N_SLOTS = 3 };
+#else
+enum { HAS_SYNC = 1, SLOTS_0 = 1, SLOTS_1 = 0, N_SLOTS = 3 };
+#endif
+
+/* The local-IP range 172.16.0.0/28: .1 to .4 are node 0's, .9 and .10 node 1's. */
 static const struct tvs_lip_entry lip_table[16] = {
     [0] = {.worker = TVS_LIP_NOBODY},
-    [1] = {.worker = 0, .node = 0, .slot = 0},
-    [2] = {.worker = 1, .node = 0, .slot = 0},
-    [3] = {.worker = 0, .node = 0, .slot = 1},
-    [4] = {.worker = 1, .node = 0, .slot = 1},
+    [1] = {.worker = 0, .node = 0, .slot = SLOTS_0},
+    [2] = {.worker = 1, .node = 0, .slot = SLOTS_0},
+    [3] = {.worker = 0, .node = 0, .slot = SLOTS_0 + 1},
+    [4] = {.worker = 1, .node = 0, .slot = SLOTS_0 + 1},
     [5 ... 8] = {.worker = TVS_LIP_NOBODY},
-    [9] = {.worker = 0, .node = 1, .slot = TVS_LIP_NO_SLOT},
-    [10] = {.worker = 1, .node = 1, .slot = TVS_LIP_NO_SLOT},
+    [9] = {.worker = 0, .node = 1, .slot = SLOTS_1},
+    [10] = {.worker = 1, .node = 1, .slot = SLOTS_1},
     [11 ... 15] = {.worker = TVS_LIP_NOBODY},
 };
 
@@ -177,7 +191,7 @@ static const struct tvs_gen_port ports[] = {
      .is_vdev = true,
      .socket = -1,
      .mtu = 1500,
-     .address = IP(192, 0, 2, 11),
+     .address = IP(192, 0, 2, 11 + FIXTURE_NODE),
      .prefix_len = 24,
      .gateway = IP(192, 0, 2, 1)},
     {.name = "back",
@@ -185,18 +199,34 @@ static const struct tvs_gen_port ports[] = {
      .is_vdev = true,
      .socket = -1,
      .mtu = 1500,
-     .address = IP(10, 20, 0, 11),
+     .address = IP(10, 20, 0, 11 + FIXTURE_NODE),
      .prefix_len = 16,
      .has_gateway_mac = true,
      .gateway_mac = {0x02, 0, 0, 0, 0x0b, 0x01},
      .gateway = IP(10, 20, 0, 1)},
 };
 
-static const struct tvs_gen_lip lips[] = {
-    {IP(172, 16, 0, 1), 0, 0},
-    {IP(172, 16, 0, 2), 1, 0},
-    {IP(172, 16, 0, 3), 0, 1},
-    {IP(172, 16, 0, 4), 1, 1},
+static const struct tvs_gen_lip lips_of_node[2][4] = {
+    {
+        {IP(172, 16, 0, 1), 0, 0},
+        {IP(172, 16, 0, 2), 1, 0},
+        {IP(172, 16, 0, 3), 0, 1},
+        {IP(172, 16, 0, 4), 1, 1},
+    },
+    {
+        {IP(172, 16, 0, 9), 0, 0},
+        {IP(172, 16, 0, 10), 1, 0},
+    },
+};
+
+/* Two paths, a port each; 54321 and 54322 stand for ports that RSS brings to worker 0 and 1. */
+static const uint16_t source_ports[N_WORKERS] = {54321, 54322};
+static const struct tvs_gen_sync_path paths[] = {
+    {IP(192, 0, 2, 11 + FIXTURE_NODE), IP(192, 0, 2, 12 - FIXTURE_NODE), source_ports},
+    {IP(10, 20, 0, 11 + FIXTURE_NODE), IP(10, 20, 0, 12 - FIXTURE_NODE), source_ports},
+};
+static const struct tvs_gen_peer peers[] = {
+    {.name = "the other", .node = 1 - FIXTURE_NODE, .n_paths = ROWS(paths), .paths = paths},
 };
 
 #define RULE(last, to)                                                                             \
@@ -256,7 +286,7 @@ static const int16_t cores[N_WORKERS] = {-1, -1};
 
 __attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
     .abi_version = TVS_ABI_VERSION,
-    .node_index = 0,
+    .node_index = FIXTURE_NODE,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = 1,
     .id = "fixture",
@@ -269,7 +299,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .cores = {.shared = true, .control = -1, .n_workers = N_WORKERS, .workers = cores},
     .memory = {.sessions_per_worker = SESSIONS,
                .buckets_per_worker = BUCKETS,
-               .slots_per_worker = 2,
+               .slots_per_worker = N_SLOTS,
                .port_first = 10000,
                .port_last = PORT_LAST,
                .mbufs = 1023,
@@ -283,16 +313,21 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
                  .reta = reta,
                  .n_rules = FIXTURE_STEERING == TVS_STEER_FDIR ? ROWS(rules) : 0,
                  .rules = rules},
+    .sync = {.port = HAS_SYNC ? 7000 : 0,
+             .key = HAS_SYNC ? "sync.key" : NULL,
+             .n_peers = HAS_SYNC ? ROWS(peers) : 0,
+             .peers = peers},
     .n_ports = ROWS(ports),
-    .n_lips = ROWS(lips),
+    .n_lips = FIXTURE_NODE == 0 ? 4 : 2,
     .n_routes = ROWS(routes),
     .n_pools = ROWS(pools),
     .n_services = ROWS(services),
     .n_classes = N_CLASSES,
     .ports = ports,
-    .lips = lips,
+    .lips = lips_of_node[FIXTURE_NODE],
     .routes = routes,
     .pools = pools,
     .services = services,
+    .path_site = &site,
     .burst = burst,
 };

@@ -11,8 +11,9 @@
 
 struct tvs_worker_config {
     uint16_t index;
-    uint32_t n_slots;
-    const uint32_t *lip_addr_be; /* [n_slots] */
+    uint32_t n_slots;            /* local IPs whose records it has */
+    uint32_t n_own_slots;        /* of these, the first, its own; 0: all */
+    const uint32_t *lip_addr_be; /* [n_own_slots] */
     uint32_t n_buckets;          /* power of two */
     uint32_t max_sessions;
     uint16_t port_first, port_last; /* inclusive */
@@ -20,6 +21,7 @@ struct tvs_worker_config {
     uint32_t max_pools;
     uint32_t max_backends;
     uint16_t n_workers;
+    uint32_t sync_queue; /* records that may wait to be told to peers: a power of two, or 0 */
     uint64_t hash_key[2];
     const uint8_t *rss_key; /* >= 40 bytes, for software steering; may be NULL */
 };

@@ -15,7 +15,7 @@ _Static_assert(TVS_N_DROPS <= UINT8_MAX, "a reason travels in one byte");
 
 /*
  * Every frame given to a burst is in exactly one of the rows of `out`:
- *   frames == tx_request + tx_reply + tx_local + kernel + handover + sum(drops)
+ *   frames == tx_request + tx_reply + tx_local + kernel + handover + sync + sum(drops)
  */
 struct tvs_counters {
     uint64_t bursts;
@@ -28,6 +28,7 @@ struct tvs_counters {
     uint64_t tx_bytes;
     uint64_t kernel;
     uint64_t handover;
+    uint64_t sync; /* messages of peers */
 
     uint64_t sessions_opened;
     uint64_t sessions_expired;  /* freed by the sweep */

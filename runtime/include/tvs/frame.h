@@ -15,6 +15,7 @@ enum tvs_verdict {
     TVS_V_KERNEL = 2,   /* hand to the exception path, unchanged */
     TVS_V_HANDOVER = 3, /* give to worker `arg`, unchanged, with TVS_FRAME_HANDED set */
     TVS_V_DROP = 4,     /* free; `arg` is the enum tvs_drop */
+    TVS_V_SYNC = 5,     /* give to tvs_sync_receive(), then free */
 };
 
 enum {

@@ -176,7 +176,7 @@ struct tvs_generation {
     const struct tvs_gen_route *routes;     /* this node's own */
     const struct tvs_gen_pool *pools;
     const struct tvs_gen_service *services;
-    const struct tvs_site *site; /* what the packet path looks VIPs and local IPs up in */
+    const struct tvs_site *path_site; /* what the packet path looks VIPs and local IPs up in */
 
     /* The packet path: every frame gets a verdict. n <= TVS_MAX_BURST. */
     void (*burst)(struct tvs_worker *worker, struct tvs_frame *frames, unsigned n);

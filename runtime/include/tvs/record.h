@@ -32,6 +32,11 @@ enum tvs_state {
     TVS_N_STATES = 9,
 };
 
+enum {
+    TVS_RECORD_QUEUED = 1 << 0, /* is in the worker's queue of what to tell the peers */
+    TVS_RECORD_TOLD = 1 << 1,   /* the peers have it, or it came from one */
+};
+
 struct tvs_record {
     /* the request's key: 13 bytes, compared as two words */
     struct tvs_tuple in; /* client -> VIP */
@@ -48,17 +53,18 @@ struct tvs_record {
     uint16_t nexthop_request;
     uint16_t nexthop_reply;
     uint32_t backend;   /* host-stable backend id */
-    uint16_t fib_epoch; /* of the two next hops: an older one is looked up again */
-    uint16_t spare;
+    uint16_t fib_epoch; /* of the two next hops: an older one is looked up again; 0: of none */
+    uint16_t flags;     /* TVS_RECORD_*; those of a free record still count */
 
     uint32_t hash; /* of (`in`, proto): names the bucket to clear when the session ends */
     uint32_t opened_tick;
-    uint64_t reserved; /* sequence deltas, sync stamp */
+    uint32_t told_tick; /* sync: when the peers' copies expire; untold: the first deadline */
+    uint32_t free_at;   /* while free: its place in the free ring, plus 1; 0: where it began */
 } TVS_CACHE_ALIGNED;
 _Static_assert(sizeof(struct tvs_record) == TVS_CACHE_LINE, "one session, one line");
 _Static_assert(offsetof(struct tvs_record, out) == 16, "first quarter is the request's key");
 
 /* Changes whenever the meaning of a byte above does: peers and generations compare it. */
-#define TVS_RECORD_SCHEMA UINT64_C(0x7476732d72656301)
+#define TVS_RECORD_SCHEMA UINT64_C(0x7476732d72656302)
 
 #endif

@@ -15,7 +15,7 @@
 enum tvs_sync_kind {
     TVS_SYNC_HELLO = 0,  /* I live; who I am, what I have sent */
     TVS_SYNC_UPDATE = 1, /* sessions as they are now, to every peer under one number */
-    TVS_SYNC_AGAIN = 2,  /* these updates were lost: bitmap in place of sessions */
+    TVS_SYNC_AGAIN = 2,  /* some of your updates did not come */
     TVS_SYNC_PULL = 3,   /* what do you have from `cursor` on? */
     TVS_SYNC_BULK = 4,   /* the answer; `cursor`: where to go on, TVS_SYNC_END: that was all */
     TVS_N_SYNC_KINDS = 5,
@@ -38,10 +38,10 @@ struct tvs_sync_header {
     uint64_t contract; /* of the generation */
     uint64_t epoch;    /* drawn by the sender when it started */
     uint64_t number;   /* from 1: updates of the sender's worker; all else, per peer */
-    uint32_t cursor;   /* pull, bulk: a record's number of the asked one; again: bits follow */
+    uint32_t cursor;   /* pull, bulk: a record's number, as the asked one counts them */
     uint16_t n;        /* sessions that follow */
     uint16_t spare;
-};
+} __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_header) == 48, "no padding");
 
 /* Follows a hello's header. */
@@ -49,7 +49,15 @@ struct tvs_sync_hello {
     uint64_t challenge; /* the peer proves that it lives by sending this back */
     uint64_t answer;    /* the peer's own challenge, as last heard; 0: not yet */
     uint64_t updates;   /* the number of the last update sent */
-};
+} __attribute__((packed));
+_Static_assert(sizeof(struct tvs_sync_hello) == 24, "no padding");
+
+/* Follows the header of TVS_SYNC_AGAIN: which of the last TVS_SYNC_WINDOW updates have come. */
+struct tvs_sync_again {
+    uint64_t next;                       /* one above the highest that was heard of */
+    uint64_t seen[TVS_SYNC_WINDOW / 64]; /* a bit each, by number modulo the window */
+} __attribute__((packed));
+_Static_assert(sizeof(struct tvs_sync_again) == 136, "no padding");
 
 /* A session as it is on the wire. */
 struct tvs_sync_session {
@@ -58,7 +66,7 @@ struct tvs_sync_session {
     uint8_t state;
     uint16_t age_s;      /* since it was opened; UINT16_MAX: at least so long */
     uint32_t left_ticks; /* until it expires */
-};
+} __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_session) == 32, "two per line");
 
 #endif

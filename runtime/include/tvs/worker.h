@@ -32,6 +32,20 @@ struct tvs_free_ring {
 };
 
 /*
+ * Records whose state the peers have to be told, each once: what they are when they are told is
+ * what counts. Without session sync there is no place in it.
+ */
+struct tvs_sync_queue {
+    uint32_t *record;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t head;
+    uint32_t tail;
+    uint64_t lost; /* it was full; the sweep finds them again */
+};
+
+struct tvs_sync;
+
+/*
  * What ties a generation's own numbering to the host's: made by the host at load, swapped together
  * with the generation at a quiescent point.
  */
@@ -40,6 +54,8 @@ struct tvs_binding {
     const uint16_t *service_id;         /* [generation's n_services] -> host-stable id */
     struct tvs_pool *const *pools;      /* [generation's n_pools] */
     const struct tvs_backend *backends; /* by host-stable id */
+    const struct tvs_site *site;        /* the generation's; used by session sync alone */
+    const struct tvs_backend_index *backend_index; /* likewise */
 };
 
 /* The first bytes of a frame: Ethernet, and IPv4 up to the middle of the destination. */
@@ -66,14 +82,20 @@ struct tvs_worker {
 
     /* new sessions */
     struct tvs_free_ring free TVS_CACHE_ALIGNED;
-    uint32_t n_sessions;
+    uint32_t n_sessions; /* of own local IPs */
     uint32_t max_sessions;
+    uint32_t own_records; /* records below are of own local IPs, the others of peers' */
+    uint32_t n_copies;    /* sessions of peers' local IPs */
+    struct tvs_sync_queue sync_queue;
     uint32_t *ring_pos;       /* [pool] where the worker stands in the pool's ring */
     uint32_t *backend_active; /* [n_backends_max] sessions now */
     uint64_t *backend_opened; /* same index: sessions ever */
     uint32_t *lip_addr_be;    /* [n_slots] */
     uint32_t n_backends_max;
     uint32_t sweep_cursor;
+    uint16_t port_first, port_last; /* local ports, inclusive */
+    uint16_t port_start;            /* the first that was handed out */
+    struct tvs_sync *sync;          /* NULL: the cluster has no session sync */
     tvs_route_fn route;
     const void *fib;
 

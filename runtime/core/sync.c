@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker sends its peers, and when. */
+#include "sync.h"
+
+#include "core/wire.h"
+#include "sync_message.h"
+#include "sync_peer.h"
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + TVS_CACHE_LINE - 1) & ~(size_t)(TVS_CACHE_LINE - 1);
+}
+
+size_t tvs_sync_bytes(uint32_t n_peers)
+{
+    return aligned(sizeof(struct tvs_sync)) + aligned(n_peers * sizeof(struct tvs_sync_peer)) +
+           TVS_SYNC_WINDOW * TVS_SYNC_SESSIONS * sizeof(uint32_t);
+}
+
+static void peer_init(struct tvs_sync *sync, struct tvs_sync_peer *peer,
+                      const struct tvs_gen_peer *from, uint64_t now)
+{
+    peer->node = (uint8_t)from->node;
+    peer->challenge = tvs_sync_challenge(sync);
+    peer->hello_at = now;
+    for (uint16_t i = 0; i < from->n_paths && i < TVS_MAX_PORTS; i++) {
+        const struct tvs_gen_sync_path *path = &from->paths[i];
+
+        peer->paths[peer->n_paths++] = (struct tvs_sync_path){
+            .local_be = htobe32(path->local),
+            .remote_be = htobe32(path->remote),
+            .source_port_be = htobe16(path->source_ports[sync->worker]),
+        };
+    }
+}
+
+struct tvs_sync *tvs_sync_init(void *memory, const struct tvs_sync_config *config,
+                               struct tvs_worker *worker, uint64_t now)
+{
+    const struct tvs_generation *generation = config->generation;
+    struct tvs_sync *sync = memory;
+    uint8_t *peers = (uint8_t *)memory + aligned(sizeof(*sync));
+
+    sync->port_be = htobe16(generation->sync.port);
+    for (uint32_t i = 0; i < generation->n_ports && i < TVS_MAX_PORTS; i++)
+        sync->local_be[sync->n_local++] = htobe32(generation->ports[i].address);
+    sync->node = (uint8_t)generation->node_index;
+    sync->worker = (uint8_t)config->worker;
+    sync->n_workers = generation->cores.n_workers;
+    sync->n_peers = generation->sync.n_peers;
+    sync->contract = generation->sync_contract;
+    sync->epoch = config->epoch;
+    sync->key[0] = config->key[0];
+    sync->key[1] = config->key[1];
+    sync->cycles_per_ms = config->cycles_per_ms;
+    sync->started = now;
+    sync->due = now;
+    sync->peers = (struct tvs_sync_peer *)peers;
+    sync->log = (uint32_t(*)[TVS_SYNC_SESSIONS])(
+        peers + aligned(sync->n_peers * sizeof(struct tvs_sync_peer)));
+    memset(sync->peer_of_node, TVS_SYNC_NO_PEER, sizeof(sync->peer_of_node));
+    for (uint32_t i = 0; i < sync->n_peers; i++) {
+        peer_init(sync, &sync->peers[i], &generation->sync.peers[i], now);
+        sync->peer_of_node[sync->peers[i].node] = (uint8_t)i;
+    }
+    worker->sync = sync;
+    return sync;
+}
+
+/* ---- updates --------------------------------------------------------------------------------- */
+
+static bool is_anyone_here(const struct tvs_sync *sync, uint64_t now)
+{
+    for (uint32_t i = 0; i < sync->n_peers; i++)
+        if (tvs_sync_peer_is_here(sync, &sync->peers[i], now))
+            return true;
+    return false;
+}
+
+/*
+ * The oldest of the queue, into the log and one message. Numbers and the log go on also when nobody
+ * is here to hear it: who comes back then sees the gap.
+ */
+static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct tvs_sync_io *io,
+                 uint64_t now)
+{
+    struct tvs_sync_message message;
+    uint64_t number = sync->updates + 1;
+    uint32_t *log = sync->log[number % TVS_SYNC_WINDOW];
+    uint32_t n = tvs_sync_queue_count(&worker->sync_queue);
+    bool is_heard = is_anyone_here(sync, now);
+
+    if (is_heard && !tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
+        return; /* they stay queued */
+    if (n > TVS_SYNC_SESSIONS)
+        n = TVS_SYNC_SESSIONS;
+    for (uint32_t i = 0; i < n; i++) {
+        log[i] = tvs_sync_queue_take(worker);
+        __builtin_prefetch(&worker->records[log[i]], 1);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct tvs_record *record = &worker->records[log[i]];
+
+        record->flags &= (uint16_t)~TVS_RECORD_QUEUED;
+        if (is_heard && !tvs_sync_message_add(worker, &message, record))
+            continue;
+        record->flags |= TVS_RECORD_TOLD;
+        record->told_tick = record->expires_tick;
+    }
+    sync->updates = number;
+    sync->log_n[number % TVS_SYNC_WINDOW] = (uint8_t)n;
+    if (!is_heard)
+        return;
+    sync->counters.told += message.header->n;
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_spread(sync, worker, io, &message, now);
+}
+
+/* One update that the peer has lost, under its own number, of what its sessions are now. */
+static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
+                       const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
+{
+    struct tvs_sync_message message;
+    uint64_t number = sync->updates;
+    unsigned word;
+
+    while (!(peer->wanted[word = number / 64 % TVS_SYNC_WINDOW_WORDS] >> number % 64 & 1))
+        number--; /* n_wanted says that there is one among the last TVS_SYNC_WINDOW */
+    peer->wanted[word] &= ~(UINT64_C(1) << number % 64);
+    peer->n_wanted--;
+    if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
+        return;
+    for (unsigned i = 0; i < sync->log_n[number % TVS_SYNC_WINDOW]; i++)
+        tvs_sync_message_add(worker, &message,
+                             &worker->records[sync->log[number % TVS_SYNC_WINDOW][i]]);
+    sync->counters.sent_again++;
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_send(sync, worker, io, &message, peer);
+}
+
+/* ---- what goes to one peer ------------------------------------------------------------------- */
+
+static void say_hello(struct tvs_sync *sync, struct tvs_worker *worker,
+                      const struct tvs_sync_io *io, struct tvs_sync_peer *peer, uint64_t now)
+{
+    const struct tvs_sync_hello hello = {
+        .challenge = peer->challenge, .answer = peer->answer, .updates = sync->updates};
+    struct tvs_sync_message message;
+    bool is_here = tvs_sync_peer_is_here(sync, peer, now);
+
+    peer->helloed = now;
+    peer->hello_at =
+        now + (is_here ? TVS_SYNC_HELLO_MS : TVS_SYNC_SEARCH_MS) * sync->cycles_per_ms;
+    if (!is_here) /* perhaps another way leads there */
+        peer->via = (uint8_t)((peer->via + 1) % peer->n_paths);
+    if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_HELLO, peer, ++peer->sent))
+        return;
+    memcpy(message.body, &hello, sizeof(hello));
+    message.body_bytes = sizeof(hello);
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_send(sync, worker, io, &message, peer);
+}
+
+static void ask_for_all(struct tvs_sync *sync, struct tvs_worker *worker,
+                        const struct tvs_sync_io *io, struct tvs_sync_peer *peer, uint64_t now)
+{
+    struct tvs_sync_message message;
+
+    peer->pull_at = now + TVS_SYNC_PULL_MS * sync->cycles_per_ms;
+    if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_PULL, peer, ++peer->sent))
+        return;
+    message.header->cursor = peer->pull_cursor;
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_send(sync, worker, io, &message, peer);
+}
+
+static void ask_again(struct tvs_sync *sync, struct tvs_worker *worker,
+                      const struct tvs_sync_io *io, struct tvs_sync_peer *peer, uint64_t now)
+{
+    struct tvs_sync_message message;
+    struct tvs_sync_again again;
+
+    peer->again_at = now + TVS_SYNC_AGAIN_MS * sync->cycles_per_ms;
+    if (peer->again_tries++ == TVS_SYNC_AGAIN_TRIES) {
+        tvs_sync_window_start(&peer->window, peer->window.next);
+        tvs_sync_pull_start(sync, peer, now);
+        return;
+    }
+    if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_AGAIN, peer, ++peer->sent))
+        return;
+    again.next = peer->window.next;
+    memcpy(again.seen, peer->window.seen, sizeof(again.seen));
+    memcpy(message.body, &again, sizeof(again));
+    message.body_bytes = sizeof(again);
+    sync->counters.asked_again++;
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_send(sync, worker, io, &message, peer);
+}
+
+/* The next of all that is here: as many sessions as fit, of as many records as a turn may see. */
+static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
+                        const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
+{
+    struct tvs_sync_message message;
+    uint64_t end = (uint64_t)worker->n_slots << 16;
+    uint64_t at = peer->bulk_cursor;
+
+    if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_BULK, peer, ++peer->sent))
+        return;
+    peer->wants_bulk = false;
+    for (unsigned looked = 0; looked < TVS_SYNC_SCAN && at < end; at++) {
+        uint32_t port = at & UINT16_MAX;
+
+        if (port < worker->port_first) {
+            at = (at & ~(uint64_t)UINT16_MAX) + worker->port_first - 1;
+            continue;
+        }
+        if (port > worker->port_last) {
+            at |= UINT16_MAX;
+            continue;
+        }
+        looked++;
+        tvs_sync_message_add(worker, &message, &worker->records[at]);
+        if (message.header->n == TVS_SYNC_SESSIONS) {
+            at++;
+            break;
+        }
+    }
+    message.header->cursor = at < end ? (uint32_t)at : TVS_SYNC_END;
+    tvs_sync_message_seal(sync, &message);
+    tvs_sync_message_send(sync, worker, io, &message, peer);
+}
+
+/* ---- when ------------------------------------------------------------------------------------ */
+
+/* Whether every peer that is there has told what it has. */
+static bool has_found_all(const struct tvs_sync *sync, uint64_t now)
+{
+    uint64_t age = now - sync->started;
+
+    if (age > TVS_SYNC_READY_MS * sync->cycles_per_ms)
+        return true;
+    for (uint32_t i = 0; i < sync->n_peers; i++) {
+        const struct tvs_sync_peer *peer = &sync->peers[i];
+
+        if (tvs_sync_peer_is_here(sync, peer, now) ? peer->pull != TVS_SYNC_PULL_DONE
+                                                   : age < TVS_SYNC_FIND_MS * sync->cycles_per_ms)
+            return false;
+    }
+    return true;
+}
+
+static bool is_pulling(const struct tvs_sync *sync, const struct tvs_sync_peer *peer, uint64_t now)
+{
+    return peer->pull == TVS_SYNC_PULL_GOES_ON && tvs_sync_peer_is_here(sync, peer, now);
+}
+
+static bool has_gap(const struct tvs_sync *sync, const struct tvs_sync_peer *peer, uint64_t now)
+{
+    return peer->window.missing > 0 && tvs_sync_peer_is_here(sync, peer, now);
+}
+
+static void earlier(uint64_t *due, uint64_t at)
+{
+    if (at < *due)
+        *due = at;
+}
+
+void tvs_sync_reckon(struct tvs_sync *sync, uint64_t now)
+{
+    uint64_t due = sync->flush_at != 0 ? sync->flush_at : UINT64_MAX;
+    bool asked = false;
+
+    for (uint32_t i = 0; i < sync->n_peers; i++) {
+        struct tvs_sync_peer *peer = &sync->peers[i];
+
+        asked |= peer->wants_bulk || peer->n_wanted > 0;
+        earlier(&due, peer->hello_at);
+        if (is_pulling(sync, peer, now))
+            earlier(&due, peer->pull_at);
+        if (!has_gap(sync, peer, now)) {
+            peer->again_at = 0;
+            peer->again_tries = 0;
+        } else {
+            if (peer->again_at == 0) /* it may be late only */
+                peer->again_at = now + TVS_SYNC_AGAIN_MS * sync->cycles_per_ms;
+            earlier(&due, peer->again_at);
+        }
+    }
+    if (!sync->ready) {
+        __atomic_store_n(&sync->ready, has_found_all(sync, now), __ATOMIC_RELEASE);
+        earlier(&due, now + TVS_SYNC_SEARCH_MS * sync->cycles_per_ms);
+    }
+    sync->asked = asked;
+    sync->due = due;
+}
+
+static void serve(struct tvs_sync *sync, struct tvs_worker *worker, const struct tvs_sync_io *io,
+                  struct tvs_sync_peer *peer, uint64_t now)
+{
+    if (now >= peer->hello_at)
+        say_hello(sync, worker, io, peer, now);
+    if (is_pulling(sync, peer, now) && now >= peer->pull_at)
+        ask_for_all(sync, worker, io, peer, now);
+    if (has_gap(sync, peer, now) && peer->again_at != 0 && now >= peer->again_at)
+        ask_again(sync, worker, io, peer, now);
+}
+
+/* One answer a turn, the peers by turns. */
+static void answer_one(struct tvs_sync *sync, struct tvs_worker *worker,
+                       const struct tvs_sync_io *io)
+{
+    for (uint32_t i = 0; i < sync->n_peers; i++) {
+        struct tvs_sync_peer *peer = &sync->peers[sync->next_answer];
+
+        sync->next_answer = sync->next_answer + 1 < sync->n_peers ? sync->next_answer + 1 : 0;
+        if (peer->n_wanted > 0)
+            tell_again(sync, worker, io, peer);
+        else if (peer->wants_bulk)
+            answer_bulk(sync, worker, io, peer);
+        else
+            continue;
+        return;
+    }
+}
+
+void tvs_sync_turn(struct tvs_sync *sync, struct tvs_worker *worker, const struct tvs_sync_io *io,
+                   uint64_t now)
+{
+    uint32_t queued = tvs_sync_queue_count(&worker->sync_queue);
+
+    if (queued >= TVS_SYNC_SESSIONS || (queued > 0 && sync->flush_at != 0 && now >= sync->flush_at))
+        tell(sync, worker, io, now);
+    if (tvs_sync_queue_count(&worker->sync_queue) == 0)
+        sync->flush_at = 0;
+    else if (sync->flush_at == 0)
+        sync->flush_at = now + TVS_SYNC_FLUSH_MS * sync->cycles_per_ms;
+    if (sync->asked)
+        answer_one(sync, worker, io);
+    if (now >= sync->due)
+        for (uint32_t i = 0; i < sync->n_peers; i++)
+            serve(sync, worker, io, &sync->peers[i], now);
+    tvs_sync_reckon(sync, now);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync_learn.h"
+
+#include "core/backend_index.h"
+#include "core/session.h"
+#include "core/vip.h"
+
+enum {
+    YOUNGER_TICKS = 20, /* by so much less age it is another session, not the same one in transit */
+    TICKS_PER_S = 1000 / TVS_TICK_MS,
+};
+
+/* A session of a message on its way into the tables. */
+struct told {
+    struct tvs_sync_session session;
+    struct tvs_key key;
+    uint32_t hash;
+    uint32_t number; /* its record's; TVS_NO_RECORD: it cannot be */
+};
+
+static bool state_is_possible(uint8_t proto, uint8_t state)
+{
+    if (proto == TVS_UDP)
+        return state == TVS_S_UDP;
+    return proto == TVS_TCP && state >= TVS_S_ESTABLISHED && state <= TVS_S_RESET;
+}
+
+/* The record that the local address names, if it can be a session's on this worker. */
+static uint32_t number_of(const struct tvs_worker *worker, const struct tvs_sync_session *session)
+{
+    const struct tvs_site *site = worker->binding->site;
+    uint32_t offset = be32toh(session->out.saddr_be) - site->lip_base;
+    uint16_t port = be16toh(session->out.sport_be);
+    const struct tvs_lip_entry *lip;
+
+    if (offset >= site->lip_count || port < worker->port_first || port > worker->port_last ||
+        !state_is_possible(session->proto, session->state) || session->left_ticks > INT32_MAX)
+        return TVS_NO_RECORD;
+    lip = &site->lips[offset];
+    if (lip->worker != worker->index || lip->slot >= worker->n_slots)
+        return TVS_NO_RECORD;
+    return (uint32_t)lip->slot << 16 | port;
+}
+
+/* First pass: where it would be, its lines on their way. */
+static void look(const struct tvs_worker *worker, struct told *told)
+{
+    const struct tvs_sync_session *session = &told->session;
+    const uint8_t *tuple = (const uint8_t *)&session->in;
+    uint64_t low = tvs_load64(tuple);
+    uint64_t high = tvs_key_high(tvs_load32(tuple + sizeof(low)), session->proto);
+
+    told->number = number_of(worker, session);
+    tvs_key_set(&told->key, low, high);
+    told->hash = tvs_words_hash(low, high, worker->hash_key);
+    if (told->number == TVS_NO_RECORD)
+        return;
+    __builtin_prefetch(&worker->records[told->number], 1);
+    __builtin_prefetch(&worker->buckets[tvs_table_first(worker, told->hash)], 1);
+}
+
+static bool is_same(const struct tvs_record *record, const struct tvs_sync_session *session)
+{
+    return record->proto == session->proto &&
+           memcmp(&record->in, &session->in, sizeof(record->in)) == 0 &&
+           memcmp(&record->out, &session->out, sizeof(record->out)) == 0;
+}
+
+static uint32_t age_ticks(const struct tvs_sync_session *session)
+{
+    return (uint32_t)session->age_s * TICKS_PER_S;
+}
+
+/* Whether what a peer tells of began after what is here, as far as its age can be told. */
+static bool is_younger(const struct tvs_worker *worker, const struct tvs_record *record,
+                       const struct tvs_sync_session *session)
+{
+    return session->age_s < UINT16_MAX &&
+           worker->now_tick - record->opened_tick > age_ticks(session) + YOUNGER_TICKS;
+}
+
+/*
+ * The later state counts, so that the order of two messages does not matter; both ends having
+ * finished is more than either.
+ */
+static uint8_t later_state(uint8_t here, uint8_t there)
+{
+    if ((here == TVS_S_FIN_CLIENT && there == TVS_S_FIN_SERVER) ||
+        (here == TVS_S_FIN_SERVER && there == TVS_S_FIN_CLIENT))
+        return TVS_S_CLOSED;
+    return here > there ? here : there;
+}
+
+static void renew(const struct tvs_worker *worker, struct tvs_record *record,
+                  const struct tvs_sync_session *session)
+{
+    uint32_t expires = worker->now_tick + session->left_ticks;
+    uint8_t state = later_state(record->state, session->state);
+
+    /* a new state has its own, shorter time; in the same state the longer one is the fresher */
+    if (state != record->state ||
+        (state == session->state && (int32_t)(expires - record->expires_tick) > 0))
+        record->expires_tick = expires;
+    record->state = state;
+    record->told_tick = record->expires_tick;
+    record->flags |= TVS_RECORD_TOLD;
+}
+
+/* Everything that a session needs here. Returns the counter of what it lacks, NULL: installed. */
+static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker, const struct told *told)
+{
+    const struct tvs_sync_session *session = &told->session;
+    struct tvs_record *record = &worker->records[told->number];
+    const struct tvs_binding *binding = worker->binding;
+    const struct tvs_vip_entry *vip = tvs_vip_find(
+        binding->site, be32toh(session->in.daddr_be), be16toh(session->in.dport_be), session->proto);
+    uint32_t backend;
+
+    if (vip == NULL)
+        return &sync->counters.no_service;
+    if (!tvs_backend_index_find(binding->backend_index, vip->pool, session->out.daddr_be,
+                                session->out.dport_be, &backend))
+        return &sync->counters.no_server;
+    if (!tvs_table_insert(worker, told->hash, told->number))
+        return &sync->counters.no_room;
+    if (told->number < worker->own_records) {
+        tvs_free_remove(worker, told->number);
+        worker->n_sessions++;
+        worker->backend_active[backend]++;
+    } else {
+        worker->n_copies++;
+    }
+    record->in = session->in;
+    record->proto = session->proto;
+    record->state = session->state;
+    record->service = binding->service_id[vip->service];
+    record->out = session->out;
+    record->expires_tick = worker->now_tick + session->left_ticks;
+    record->ip_delta = tvs_csum_delta_addresses(&record->in, &record->out);
+    record->l4_delta = tvs_csum_delta_tuple(&record->in, &record->out);
+    record->nexthop_request = 0;
+    record->nexthop_reply = 0;
+    record->backend = backend;
+    record->fib_epoch = 0; /* both next hops are looked up by the first packet */
+    record->flags = (record->flags & TVS_RECORD_QUEUED) | TVS_RECORD_TOLD;
+    record->hash = told->hash;
+    record->opened_tick = worker->now_tick - age_ticks(session);
+    record->told_tick = record->expires_tick;
+    return NULL;
+}
+
+/* Second pass. What stands in its way is another session of the same place or the same client. */
+static void learn(struct tvs_sync *sync, struct tvs_worker *worker, const struct told *told)
+{
+    const struct tvs_sync_session *session = &told->session;
+    struct tvs_record *record = &worker->records[told->number];
+    uint32_t other;
+    uint64_t *lack;
+
+    if (told->number == TVS_NO_RECORD) {
+        sync->counters.bad_session++;
+        return;
+    }
+    if (record->state != TVS_S_FREE) {
+        bool younger = is_younger(worker, record, session);
+
+        /* clocks drift apart over hours: only a state that went back tells of another life */
+        if (is_same(record, session) && !(younger && session->state < record->state)) {
+            renew(worker, record, session);
+            sync->counters.renewed++;
+            return;
+        }
+        if (!younger) {
+            sync->counters.stale++;
+            return;
+        }
+        tvs_session_close(worker, record);
+    }
+    other = tvs_table_find(worker, told->hash, &told->key);
+    if (other != TVS_NO_RECORD) {
+        if (!is_younger(worker, &worker->records[other], session)) {
+            sync->counters.stale++;
+            return;
+        }
+        tvs_session_close(worker, &worker->records[other]);
+    }
+    lack = install(sync, worker, told);
+    ++*(lack != NULL ? lack : &sync->counters.learned);
+}
+
+void tvs_sync_learn(struct tvs_sync *sync, struct tvs_worker *worker,
+                    const struct tvs_sync_session *sessions, unsigned n)
+{
+    struct told told[TVS_SYNC_SESSIONS];
+
+    for (unsigned i = 0; i < n; i++) {
+        memcpy(&told[i].session, &sessions[i], sizeof(told[i].session));
+        look(worker, &told[i]);
+    }
+    for (unsigned i = 0; i < n; i++)
+        learn(sync, worker, &told[i]);
+}

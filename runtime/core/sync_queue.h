@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the packet path and the sweep leave for session sync: records to tell the peers of. */
+#ifndef TVS_CORE_SYNC_QUEUE_H
+#define TVS_CORE_SYNC_QUEUE_H
+
+#include "tvs/worker.h"
+
+TVS_INLINE uint32_t tvs_sync_queue_count(const struct tvs_sync_queue *queue)
+{
+    return queue->tail - queue->head;
+}
+
+/* Once however often it changes until it is told. */
+TVS_INLINE void tvs_sync_queue_put(struct tvs_worker *worker, struct tvs_record *record)
+{
+    struct tvs_sync_queue *queue = &worker->sync_queue;
+
+    if (record->flags & TVS_RECORD_QUEUED)
+        return;
+    if (TVS_UNLIKELY(tvs_sync_queue_count(queue) >= queue->capacity)) {
+        queue->lost++;
+        return;
+    }
+    queue->record[queue->tail++ & (queue->capacity - 1)] = (uint32_t)(record - worker->records);
+    record->flags |= TVS_RECORD_QUEUED;
+}
+
+/* The caller has seen that the queue is not empty. */
+TVS_INLINE uint32_t tvs_sync_queue_take(struct tvs_worker *worker)
+{
+    struct tvs_sync_queue *queue = &worker->sync_queue;
+
+    return queue->record[queue->head++ & (queue->capacity - 1)];
+}
+
+/*
+ * Whether the peers' copies need word of a session that lives, asked by the sweep: one that was
+ * never told of, or whose copies would expire in less than half of the time that it has itself. A
+ * UDP session is worth it when it goes on: most are a question and an answer.
+ */
+TVS_INLINE bool tvs_sync_is_due(const struct tvs_worker *worker, const struct tvs_record *record)
+{
+    uint32_t left = record->expires_tick - worker->now_tick;
+    int32_t left_there = (int32_t)(record->told_tick - worker->now_tick);
+
+    if (record->state < TVS_S_ESTABLISHED)
+        return false;
+    if (!(record->flags & TVS_RECORD_TOLD)) {
+        enum { GOES_ON_TICKS = 1000 / TVS_TICK_MS };
+        uint32_t renewed = record->expires_tick - record->told_tick;
+
+        return record->proto != TVS_UDP || renewed >= GOES_ON_TICKS;
+    }
+    return left_there < (int32_t)(left / 2);
+}
+
+#endif
