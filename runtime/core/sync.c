@@ -149,8 +149,7 @@ static void say_hello(struct tvs_sync *sync, struct tvs_worker *worker,
     bool is_here = tvs_sync_peer_is_here(sync, peer, now);
 
     peer->helloed = now;
-    peer->hello_at =
-        now + (is_here ? TVS_SYNC_HELLO_MS : TVS_SYNC_SEARCH_MS) * sync->cycles_per_ms;
+    peer->hello_at = now + (is_here ? TVS_SYNC_HELLO_MS : TVS_SYNC_SEARCH_MS) * sync->cycles_per_ms;
     if (!is_here) /* perhaps another way leads there */
         peer->via = (uint8_t)((peer->via + 1) % peer->n_paths);
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_HELLO, peer, ++peer->sent))

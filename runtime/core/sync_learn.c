@@ -112,8 +112,8 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker, const
     const struct tvs_sync_session *session = &told->session;
     struct tvs_record *record = &worker->records[told->number];
     const struct tvs_binding *binding = worker->binding;
-    const struct tvs_vip_entry *vip = tvs_vip_find(
-        binding->site, be32toh(session->in.daddr_be), be16toh(session->in.dport_be), session->proto);
+    const struct tvs_vip_entry *vip = tvs_vip_find(binding->site, be32toh(session->in.daddr_be),
+                                                   be16toh(session->in.dport_be), session->proto);
     uint32_t backend;
 
     if (vip == NULL)

@@ -6,7 +6,8 @@
 
 enum {
     HEADERS = TVS_ETH_BYTES + TVS_IP4_BYTES + TVS_UDP_BYTES,
-    TOS_NETWORK_CONTROL = 6 << 5, /* as routing protocols: it must get through when links are full */
+    TOS_NETWORK_CONTROL =
+        6 << 5, /* as routing protocols: it must get through when links are full */
     TICKS_PER_S = 1000 / TVS_TICK_MS,
 };
 _Static_assert(HEADERS + sizeof(struct tvs_sync_header) +

@@ -124,16 +124,17 @@ json_t *tvs_answer_routes(struct tvs_host *host)
     return json_pack("{s:o, s:o}", "routes", list, "announced", announced);
 }
 
+/* `is_copy`: a peer's, of one of its local IPs. */
 static json_t *session(const struct tvs_host *host, unsigned worker,
-                       const struct tvs_record *record)
+                       const struct tvs_record *record, bool is_copy)
 {
     const struct tvs_service_key *service = tvs_service_of(host, record->service);
     uint32_t now = __atomic_load_n(&host->workers[worker].core->now_tick, __ATOMIC_RELAXED);
     int32_t left = (int32_t)(record->expires_tick - now);
 
     return json_pack(
-        "{s:i, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "worker", (int)worker,
-        "protocol", record->proto == TVS_TCP ? "tcp" : "udp", "client",
+        "{s:i, s:b, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "worker", (int)worker,
+        "copy", (int)is_copy, "protocol", record->proto == TVS_TCP ? "tcp" : "udp", "client",
         tvs_json_endpoint(ntohl(record->in.saddr_be), ntohs(record->in.sport_be)), "vip",
         tvs_json_endpoint(ntohl(record->in.daddr_be), ntohs(record->in.dport_be)), "local",
         tvs_json_endpoint(ntohl(record->out.saddr_be), ntohs(record->out.sport_be)), "server",
@@ -158,7 +159,8 @@ json_t *tvs_answer_sessions(struct tvs_host *host, const struct tvs_request *req
 
         while (left && tvs_sessions_next(core, memory->port_first, memory->port_last, &number,
                                          &budget, &copy)) {
-            json_array_append_new(list, session(host, worker, &copy));
+            json_array_append_new(list,
+                                  session(host, worker, &copy, number - 1 >= core->own_records));
             left--;
         }
         if (number < (uint64_t)core->n_slots << 16)

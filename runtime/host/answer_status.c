@@ -9,6 +9,7 @@
 #include "health.h"
 #include "host.h"
 #include "netlink.h"
+#include "peers.h"
 
 static json_t *number(const uint64_t *value)
 {
@@ -57,6 +58,35 @@ static json_t *host_counters(const struct tvs_host *host, const struct tvs_host_
                      number(&counters->sleeps));
 }
 
+/* null: the cluster has no session sync. */
+static json_t *sync_counters(const struct tvs_sync *sync)
+{
+    json_t *object;
+
+    if (sync == NULL)
+        return json_null();
+    object = json_object();
+    for (unsigned i = 0; i < tvs_sync_counter_count(); i++)
+        json_object_set_new(object, tvs_sync_counter_name(i),
+                            json_integer((json_int_t)tvs_sync_counter(sync, i)));
+    return object;
+}
+
+static json_t *sync_state(const struct tvs_host *host)
+{
+    const struct tvs_gen_sync *sync = &host->bound->generation->sync;
+    json_t *peers;
+
+    if (sync->n_peers == 0)
+        return json_null();
+    peers = json_array();
+    for (uint32_t i = 0; i < sync->n_peers; i++)
+        json_array_append_new(peers, json_pack("{s:s, s:s}", "node", sync->peers[i].name, "state",
+                                               tvs_peer_state_name(tvs_peer_state(host, i))));
+    return json_pack("{s:b, s:i, s:o}", "ready", (int)tvs_peers_ready(host), "port",
+                     (int)sync->port, "peers", peers);
+}
+
 static json_t *workers(const struct tvs_host *host)
 {
     json_t *list = json_array();
@@ -67,14 +97,15 @@ static json_t *workers(const struct tvs_host *host)
 
         json_array_append_new(
             list,
-            json_pack("{s:i, s:i, s:I, s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "worker", (int)i,
-                      "lcore", (int)worker->lcore, "turns",
+            json_pack("{s:i, s:i, s:I, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "worker",
+                      (int)i, "lcore", (int)worker->lcore, "turns",
                       (json_int_t)atomic_load_explicit(&worker->turns, memory_order_relaxed),
                       "asleep", (int)atomic_load_explicit(&worker->asleep, memory_order_relaxed),
                       "tick", (json_int_t)__atomic_load_n(&core->now_tick, __ATOMIC_RELAXED),
                       "sessions", (json_int_t)__atomic_load_n(&core->n_sessions, __ATOMIC_RELAXED),
-                      "sessions_max", (json_int_t)core->max_sessions, "counters",
-                      path_counters(&core->counters), "host",
+                      "sessions_max", (json_int_t)core->max_sessions, "copies",
+                      (json_int_t)__atomic_load_n(&core->n_copies, __ATOMIC_RELAXED), "sync",
+                      sync_counters(core->sync), "counters", path_counters(&core->counters), "host",
                       host_counters(host, &worker->counters), "drops",
                       drops(&core->counters, &worker->counters)));
     }
@@ -178,13 +209,13 @@ json_t *tvs_answer_status(struct tvs_host *host)
     const struct tvs_generation *generation = host->bound->generation;
 
     return json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o}",
+                     "s:o, s:o}",
                      "node", generation->node, "cluster", generation->cluster, "site",
                      generation->site, "generation", "id", generation->id, "compiler",
                      generation->compiler, "path", host->bound->path ? host->bound->path : "",
                      "pid", (int)getpid(), "uptime_ms",
                      (json_int_t)(tvs_loop_now_ms(host->loop) - host->started_ms), "announced",
-                     (int)host->announced, "steering", steering(host), "health", health(host),
-                     "routing", routing(host), "ports", ports(host), "exception", exception(host),
-                     "workers", workers(host));
+                     (int)host->announced, "sync", sync_state(host), "steering", steering(host),
+                     "health", health(host), "routing", routing(host), "ports", ports(host),
+                     "exception", exception(host), "workers", workers(host));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends_map.h"
+#include "core/backend_index.h"
 #include "host.h"
 #include "netlink.h"
 #include "pools_map.h"
@@ -303,6 +304,17 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
     return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;
 }
 
+static void members_index(const struct tvs_backends *backends, uint16_t pool,
+                          const struct tvs_gen_pool *config, const uint32_t *members,
+                          struct tvs_backend_index *index)
+{
+    for (uint32_t i = 0; i < config->n_backends; i++) {
+        const struct tvs_backend *backend = &backends->table[members[i]];
+
+        tvs_backend_index_add(index, pool, backend->addr_be, backend->port_be, backend->id);
+    }
+}
+
 static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *config,
                            uint32_t *members, unsigned index)
 {
@@ -322,15 +334,15 @@ static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *con
 }
 
 int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *generation,
-                      struct tvs_pool **pools)
+                      struct tvs_pool **pools, struct tvs_backend_index *index)
 {
     struct tvs_backends *backends = host->backends;
     uint32_t **members = calloc(generation->n_pools + 1, sizeof(*members));
-    unsigned *index = calloc(generation->n_pools + 1, sizeof(*index));
-    int err = members && index ? 0 : -ENOMEM;
+    unsigned *number = calloc(generation->n_pools + 1, sizeof(*number));
+    int err = members && number ? 0 : -ENOMEM;
 
     for (unsigned i = 0; i < generation->n_pools && !err; i++)
-        err = members_reserve(host, &generation->pools[i], &members[i], &index[i]);
+        err = members_reserve(host, &generation->pools[i], &members[i], &number[i]);
     if (err) {
         tvs_error("pools: the generation does not fit: %s", strerror(-err));
         for (unsigned i = 0; members && i < generation->n_pools; i++)
@@ -339,8 +351,10 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
     }
     backends->serial++;
     for (unsigned i = 0; i < generation->n_pools; i++) {
-        members_commit(host, &generation->pools[i], members[i], index[i]);
-        pools[i] = &backends->pools[index[i]]->published;
+        members_commit(host, &generation->pools[i], members[i], number[i]);
+        pools[i] = &backends->pools[number[i]]->published;
+        if (index)
+            members_index(backends, (uint16_t)i, &generation->pools[i], members[i], index);
     }
     for (unsigned i = 0; i < backends->n_backends; i++)
         backends->info[i].current = backends->info[i].serial == backends->serial;
@@ -349,7 +363,7 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
 
 free_lists:
     free(members);
-    free(index);
+    free(number);
     return err;
 }
 

@@ -15,6 +15,7 @@ static const struct {
     {"tx_bytes", offsetof(struct tvs_counters, tx_bytes)},
     {"kernel", offsetof(struct tvs_counters, kernel)},
     {"handover", offsetof(struct tvs_counters, handover)},
+    {"sync", offsetof(struct tvs_counters, sync)},
     {"sessions_opened", offsetof(struct tvs_counters, sessions_opened)},
     {"sessions_expired", offsetof(struct tvs_counters, sessions_expired)},
     {"sessions_replaced", offsetof(struct tvs_counters, sessions_replaced)},

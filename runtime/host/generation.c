@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backend_index.h"
 #include "worker.h"
 
 static void __attribute__((format(printf, 3, 4)))
@@ -46,9 +47,26 @@ void tvs_generation_close(struct tvs_bound *bound)
     free((void *)(uintptr_t)bound->binding.class_of_service);
     free((void *)(uintptr_t)bound->binding.service_id);
     free((void *)(uintptr_t)bound->binding.pools);
+    free((void *)(uintptr_t)bound->binding.backend_index);
     tvs_library_close(&bound->library);
     free(bound->path);
     free(bound);
+}
+
+/* For session sync: empty, with room for every server. NULL: no memory. */
+static struct tvs_backend_index *index_make(const struct tvs_generation *generation)
+{
+    struct tvs_backend_index *index;
+    uint32_t n = 0;
+    uint32_t size;
+
+    for (uint32_t i = 0; i < generation->n_pools; i++)
+        n += generation->pools[i].n_backends;
+    size = tvs_backend_index_size(n);
+    index = calloc(1, sizeof *index + size * sizeof index->entry[0]);
+    if (index != NULL)
+        index->mask = size - 1;
+    return index;
 }
 
 int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *why, size_t why_bytes)
@@ -57,6 +75,7 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
     uint8_t *class_of_service = malloc(TVS_MAX_SERVICES);
     uint16_t *service_id = calloc(generation->n_services + 1, sizeof *service_id);
     struct tvs_pool **pools = calloc(generation->n_pools + 1, sizeof(struct tvs_pool *));
+    struct tvs_backend_index *index = generation->sync.n_peers > 0 ? index_make(generation) : NULL;
     int error;
 
     /* tvs_generation_close() frees them, bound or not */
@@ -65,8 +84,11 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
         .service_id = service_id,
         .pools = pools,
         .backends = host->backend_table,
+        .site = generation->path_site,
+        .backend_index = index,
     };
-    if (class_of_service == NULL || service_id == NULL || pools == NULL) {
+    if (class_of_service == NULL || service_id == NULL || pools == NULL ||
+        (generation->sync.n_peers > 0 && index == NULL)) {
         say(why, why_bytes, "no memory for %u services", generation->n_services);
         return -ENOMEM;
     }
@@ -79,7 +101,7 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
     memset(class_of_service, 0xff, TVS_MAX_SERVICES);
     for (uint32_t i = 0; i < generation->n_services; i++)
         class_of_service[service_id[i]] = generation->services[i].class_id;
-    error = tvs_backends_bind(host, generation, pools);
+    error = tvs_backends_bind(host, generation, pools, index);
     if (error < 0)
         say(why, why_bytes, "its pools cannot be taken over: %s", strerror(-error));
     return error;
@@ -127,6 +149,28 @@ static bool same_lips(const struct tvs_generation *now, const struct tvs_generat
     return true;
 }
 
+/* The rest of what sync needs is in the contract. */
+static bool same_sync(const struct tvs_gen_sync *now, const struct tvs_gen_sync *next)
+{
+    if (now->n_peers != next->n_peers || now->port != next->port)
+        return false;
+    if (now->n_peers == 0)
+        return true;
+    if (now->key_is_env != next->key_is_env || strcmp(now->key, next->key) != 0)
+        return false;
+    for (uint32_t i = 0; i < now->n_peers; i++) {
+        const struct tvs_gen_peer *a = &now->peers[i];
+        const struct tvs_gen_peer *b = &next->peers[i];
+
+        if (a->node != b->node || a->n_paths != b->n_paths)
+            return false;
+        for (uint32_t j = 0; j < a->n_paths; j++)
+            if (a->paths[j].local != b->paths[j].local || a->paths[j].remote != b->paths[j].remote)
+                return false;
+    }
+    return true;
+}
+
 const char *tvs_generation_restart(const struct tvs_generation *now,
                                    const struct tvs_generation *next)
 {
@@ -142,8 +186,13 @@ const char *tvs_generation_restart(const struct tvs_generation *now,
         return "steering changes, which needs a restart";
     if (!same_lips(now, next))
         return "local IPs change, which needs a restart";
+    if (!same_sync(&now->sync, &next->sync))
+        return "session sync changes, which needs a restart";
+    if (now->sync.n_peers > 0 && now->sync_contract != next->sync_contract)
+        return "the sync contract changes, which needs a restart of the whole cluster";
     if (now->memory.sessions_per_worker != next->memory.sessions_per_worker ||
         now->memory.buckets_per_worker != next->memory.buckets_per_worker ||
+        now->memory.slots_per_worker != next->memory.slots_per_worker ||
         now->memory.port_first != next->memory.port_first ||
         now->memory.port_last != next->memory.port_last)
         return "session memory changes, which needs a restart";

@@ -20,12 +20,13 @@
  *
  *   ports, steering         NICs configured, started, steering read back
  *   workers' memory         tables, rings
+ *   session sync            key, each worker's engine; it speaks once the workers turn
  *   services, backends      -> tvs_generation_bind() calls tvs_backends_bind()
  *   exception               TAP per port, addresses; nothing announced yet
  *   netlink                 neighbours and routes -> publishes fib and next hops
  *   workers                 threads turn
  *   health, control         checks run, control socket answers
- *   announce                once workers turn, and tvs_health_ready()
+ *   announce                once workers turn, tvs_health_ready() and tvs_peers_ready()
  */
 #ifndef TVS_HOST_H
 #define TVS_HOST_H
@@ -155,6 +156,7 @@ struct tvs_host {
     struct tvs_workers *workers_control; /* worker.c */
     struct tvs_watchdog *watchdog;
     struct tvs_services *services; /* services.c */
+    struct tvs_peers *peers;       /* peers.c; NULL: no session sync */
 
     /* fixed before the workers start */
     tvs_route_fn route;                      /* netlink: tvs_fib_lookup */
@@ -220,10 +222,10 @@ void tvs_backends_stop(struct tvs_host *host);
 /*
  * Gives every backend and pool of `generation` its host-stable id (the same address and port of the
  * same pool name keep theirs), takes weights and drain marks over, builds rings, and fills
- * pools[generation->n_pools]. Called at start and at each reload, before the flip.
+ * pools[generation->n_pools] and, when there is one, `index`. Called at start and at each reload, before the flip.
  */
 int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *generation,
-                      struct tvs_pool **pools);
+                      struct tvs_pool **pools, struct tvs_backend_index *index);
 /* After the flip: what the old generation had and the new one has not may end. */
 void tvs_backends_settle(struct tvs_host *host);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tvsd: brings a node up from its generation, in the order of `stages`, and takes it down in the
- * reverse one. Nothing is announced before steering was read back, every worker turns and the first
- * round of health checks is done.
+ * reverse one. Nothing is announced before steering was read back, every worker turns, the first
+ * round of health checks is done, and the peers have told of the sessions that they have.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +21,7 @@
 #include "generation.h"
 #include "machine.h"
 #include "notify.h"
+#include "peers.h"
 #include "port.h"
 #include "steering.h"
 #include "watchdog.h"
@@ -116,7 +117,7 @@ static void announce_when_ready(void *context)
     struct tvs_host *self = context;
     int error;
 
-    if (!tvs_workers_turning(self) || !tvs_health_ready(self))
+    if (!tvs_workers_turning(self) || !tvs_health_ready(self) || !tvs_peers_ready(self))
         return;
     for (uint16_t i = 0; i < self->n_ports; i++)
         if (!self->ports[i].steering_verified)
@@ -159,6 +160,7 @@ static const struct stage {
     {"ports", tvs_ports_start, tvs_ports_stop},
     {"steering", tvs_steering_start, tvs_steering_stop},
     {"worker memory", tvs_workers_start, tvs_workers_stop},
+    {"session sync", tvs_peers_start, tvs_peers_stop},
     {"services", tvs_services_start, tvs_services_stop},
     {"backends", tvs_backends_start, tvs_backends_stop},
     {"generation", bind_start, bind_stop},

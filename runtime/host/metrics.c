@@ -9,6 +9,7 @@
 #include "exception.h"
 #include "health.h"
 #include "host.h"
+#include "peers.h"
 
 static uint64_t load(const uint64_t *value)
 {
@@ -29,6 +30,28 @@ static void path_counters(FILE *out, const struct tvs_host *host)
         for (unsigned w = 0; w < host->n_workers; w++)
             fprintf(out, "tvs_%s_total{worker=\"%u\"} %ju\n", name, w,
                     (uintmax_t)load(tvs_counter_at(&host->workers[w].core->counters, c)));
+    }
+}
+
+static void sync(FILE *out, const struct tvs_host *host)
+{
+    const struct tvs_gen_sync *config = &host->bound->generation->sync;
+
+    if (config->n_peers == 0)
+        return;
+    head(out, "sync_peer_here", "gauge", "1 while the peer is heard of and has told what it has.");
+    for (uint32_t i = 0; i < config->n_peers; i++)
+        fprintf(out, "tvs_sync_peer_here{peer=\"%s\"} %d\n", config->peers[i].name,
+                tvs_peer_state(host, i) == TVS_PEER_HERE);
+    for (unsigned c = 0; c < tvs_sync_counter_count(); c++) {
+        const char *name = tvs_sync_counter_name(c);
+
+        fprintf(out,
+                "# HELP tvs_sync_%s_total Session sync: %s.\n# TYPE tvs_sync_%s_total counter\n",
+                name, tvs_sync_counter_text(c), name);
+        for (unsigned w = 0; w < host->n_workers; w++)
+            fprintf(out, "tvs_sync_%s_total{worker=\"%u\"} %ju\n", name, w,
+                    (uintmax_t)tvs_sync_counter(host->workers[w].core->sync, c));
     }
 }
 
@@ -63,6 +86,10 @@ static void workers(FILE *out, const struct tvs_host *host)
     for (unsigned w = 0; w < host->n_workers; w++)
         fprintf(out, "tvs_sessions{worker=\"%u\"} %u\n", w,
                 __atomic_load_n(&host->workers[w].core->n_sessions, __ATOMIC_RELAXED));
+    head(out, "session_copies", "gauge", "Sessions of peers' local IPs, held for them.");
+    for (unsigned w = 0; w < host->n_workers; w++)
+        fprintf(out, "tvs_session_copies{worker=\"%u\"} %u\n", w,
+                __atomic_load_n(&host->workers[w].core->n_copies, __ATOMIC_RELAXED));
     head(out, "sessions_max", "gauge", "Sessions that fit.");
     for (unsigned w = 0; w < host->n_workers; w++)
         fprintf(out, "tvs_sessions_max{worker=\"%u\"} %u\n", w,
@@ -152,6 +179,7 @@ json_t *tvs_answer_metrics(struct tvs_host *host)
     node(out, host);
     workers(out, host);
     path_counters(out, host);
+    sync(out, host);
     drops(out, host);
     exception(out, host);
     backends(out, host);

@@ -10,6 +10,7 @@ enum {
     OPT_HELP = 'h',
     OPT_SOCKET = 256,
     OPT_RUN_DIR,
+    OPT_SECRETS_DIR,
     OPT_LOG,
     OPT_CHECK,
     OPT_FOREGROUND,
@@ -20,6 +21,7 @@ static const struct option table[] = {
     {"generation", required_argument, NULL, OPT_GENERATION},
     {"control-socket", required_argument, NULL, OPT_SOCKET},
     {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"secrets-dir", required_argument, NULL, OPT_SECRETS_DIR},
     {"log-level", required_argument, NULL, OPT_LOG},
     {"check", no_argument, NULL, OPT_CHECK},
     {"foreground", no_argument, NULL, OPT_FOREGROUND},
@@ -38,6 +40,7 @@ static void usage(FILE *out)
           "  -g, --generation FILE   the node's generation.so\n"
           "  --control-socket PATH   where the node tool reaches it (default RUN_DIR/tvsd.sock)\n"
           "  --run-dir DIR           default /run/tvsd\n"
+          "  --secrets-dir DIR       where the key of session sync is, default /etc/tvs\n"
           "  --log-level LEVEL       error, warning, info or debug (default info)\n"
           "  --check                 say whether this daemon can run the generation, and exit\n"
           "  --foreground            accepted; it always stays there\n"
@@ -73,7 +76,8 @@ int tvs_options_parse(struct tvs_options *options, int argc, char **argv)
 {
     int c;
 
-    *options = (struct tvs_options){.run_dir = "/run/tvsd", .log_level = TVS_LOG_INFO};
+    *options = (struct tvs_options){
+        .run_dir = "/run/tvsd", .secrets_dir = "/etc/tvs", .log_level = TVS_LOG_INFO};
     while ((c = getopt_long(argc, argv, "+g:h", table, NULL)) != -1) {
         switch (c) {
         case OPT_GENERATION:
@@ -84,6 +88,9 @@ int tvs_options_parse(struct tvs_options *options, int argc, char **argv)
             break;
         case OPT_RUN_DIR:
             options->run_dir = optarg;
+            break;
+        case OPT_SECRETS_DIR:
+            options->secrets_dir = optarg;
             break;
         case OPT_LOG:
             if (level_of(optarg, &options->log_level) < 0)

@@ -11,6 +11,7 @@ struct tvs_options {
     const char *generation;     /* path of generation.so */
     const char *control_socket; /* path, or NULL: RUN_DIR/tvsd.sock */
     const char *run_dir;        /* default /run/tvsd */
+    const char *secrets_dir;    /* where the site's secrets are, default /etc/tvs */
     enum tvs_log_level log_level;
     bool check;   /* load, judge, print, exit */
     int eal_argc; /* arguments after --, for EAL */

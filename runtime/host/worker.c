@@ -17,6 +17,7 @@
 
 #include "eal.h"
 #include "handover.h"
+#include "peers.h"
 
 enum { RETIRE_MS = 10, FLIP_TIMEOUT_MS = 1000, EXCEPTION_BUDGET = 8 * TVS_MAX_BURST };
 
@@ -63,7 +64,7 @@ uint64_t tvs_workers_bytes(const struct tvs_generation *generation)
             return 0;
         sum += bytes;
     }
-    return sum;
+    return sum + tvs_peers_bytes(generation);
 }
 
 /*

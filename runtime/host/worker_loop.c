@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 
+#include "core/sync.h"
 #include "handover.h"
 #include "idle.h"
 #include "mbuf.h"
@@ -32,8 +33,11 @@ struct turn {
     bool relays;                  /* is worker 0, and sends for others */
     uint64_t woken;               /* workers to wake after the burst, by bit */
     struct tvs_clock clock;
-    struct tvs_pace pace; /* of the sweep */
-    bool behind;          /* with the sweep */
+    struct tvs_pace pace;  /* of the sweep */
+    bool behind;           /* with the sweep or with sync */
+    struct tvs_sync *sync; /* NULL: none */
+    struct tvs_sync_io sync_io;
+    struct rte_mbuf *sync_mbuf; /* a message of ours that is being written */
     uint64_t turns;
 };
 
@@ -105,6 +109,37 @@ static TVS_NOINLINE void to_kernel(struct turn *turn, struct rte_mbuf **mbufs, u
     }
 }
 
+/* What a peer says. */
+static TVS_NOINLINE void hear(struct turn *turn, const struct tvs_frame *frame,
+                              struct rte_mbuf *mbuf)
+{
+    tvs_sync_receive(turn->sync, turn->core, frame->data, frame->len, rte_rdtsc());
+    rte_pktmbuf_free(mbuf);
+}
+
+static uint8_t *sync_room(void *context)
+{
+    struct turn *turn = context;
+
+    turn->sync_mbuf = rte_pktmbuf_alloc(turn->host->mbufs);
+    if (turn->sync_mbuf == NULL)
+        return NULL;
+    return (uint8_t *)rte_pktmbuf_append(turn->sync_mbuf, TVS_SYNC_ROOM);
+}
+
+static void sync_send(void *context, uint16_t bytes, uint8_t port)
+{
+    struct turn *turn = context;
+
+    rte_pktmbuf_trim(turn->sync_mbuf, (uint16_t)(TVS_SYNC_ROOM - bytes));
+    transmit(turn, port, &turn->sync_mbuf, 1);
+}
+
+static void sync_give_back(void *context)
+{
+    rte_pktmbuf_free(((struct turn *)context)->sync_mbuf);
+}
+
 TVS_INLINE void hand_over(struct turn *turn, uint8_t worker, struct rte_mbuf *mbuf)
 {
     if (TVS_UNLIKELY(worker >= turn->n_workers || worker == turn->queue ||
@@ -141,6 +176,8 @@ TVS_INLINE void act(struct turn *turn, const struct tvs_frame *frames, unsigned 
             hand_over(turn, frame->arg, mbuf);
         else if (frame->verdict == TVS_V_KERNEL)
             kernel[n_kernel++] = mbuf;
+        else if (frame->verdict == TVS_V_SYNC)
+            hear(turn, frame, mbuf);
         else
             gone[n_gone++] = mbuf; /* counted by the path, with its reason */
     }
@@ -262,6 +299,10 @@ TVS_INLINE void housekeep(struct turn *turn, bool worked)
         turn->core->now_tick = turn->clock.tick;
     turn->behind =
         tvs_pace_sweep(&turn->pace, turn->core, now, worked ? TVS_SWEEP_BUSY : TVS_SWEEP_IDLE);
+    if (turn->sync != NULL && tvs_sync_has_work(turn->sync, turn->core, now)) {
+        tvs_sync_turn(turn->sync, turn->core, &turn->sync_io, now);
+        turn->behind |= tvs_sync_has_work(turn->sync, turn->core, now);
+    }
 }
 
 /* Returns how many packets there were. */
@@ -282,6 +323,8 @@ TVS_INLINE unsigned run_turn(struct turn *turn, const bool sleeps)
     if (sleeps && turn->woken != 0)
         wake_others(turn);
     housekeep(turn, worked > 0);
+    if (sleeps && turn->woken != 0)
+        wake_others(turn); /* for what sync sends */
     if (worked == 0)
         turn->self->counters.polls_empty++;
     return worked;
@@ -298,6 +341,14 @@ static void run_busy(struct turn *turn)
         run_turn(turn, false);
 }
 
+/* When the next tick begins, or sync has something to do. */
+static uint64_t next_duty(const struct turn *turn)
+{
+    if (turn->sync != NULL && turn->sync->due < turn->clock.next_tsc)
+        return turn->sync->due;
+    return turn->clock.next_tsc;
+}
+
 static void run_interrupt(struct turn *turn)
 {
     struct tvs_idle_state idle;
@@ -309,7 +360,7 @@ static void run_interrupt(struct turn *turn)
         if (worked > 0 || turn->behind)
             tvs_idle_worked(&idle);
         else
-            tvs_idle_empty(&idle, turn->clock.next_tsc);
+            tvs_idle_empty(&idle, next_duty(turn));
     }
     tvs_idle_stop(&idle);
 }
@@ -333,6 +384,9 @@ int tvs_worker_main(void *host_worker)
         turn.sends[i] = self->index < host->ports[i].n_tx_queues;
         turn.relays |= self->index == 0 && host->ports[i].n_tx_queues < host->n_workers;
     }
+    turn.sync = self->core->sync;
+    turn.sync_io = (struct tvs_sync_io){
+        .room = sync_room, .send = sync_send, .give_back = sync_give_back, .context = &turn};
     tvs_clock_start(&turn.clock, host);
     turn.core->now_tick = turn.clock.tick;
     tvs_pace_start(&turn.pace, turn.core, TVS_SWEEP_PERIOD_TICKS * turn.clock.tick_cycles,

@@ -59,7 +59,7 @@ static int bind_web(const struct tvs_gen_backend *backends, uint32_t n, uint8_t 
         {.name = "empty"}};
     const struct tvs_generation generation = {.n_pools = 2, .pools = gen_pools};
 
-    return tvs_backends_bind(&host, &generation, pools);
+    return tvs_backends_bind(&host, &generation, pools, NULL);
 }
 
 /* How often `id` is in the ring. */

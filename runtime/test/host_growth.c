@@ -128,7 +128,7 @@ static void step_run(struct node *node, const struct wide *wide, enum step step)
         assert_int_equal(tvs_services_bind(&node->host, generation, wide->service_id), 0);
         break;
     case BACKENDS:
-        assert_int_equal(tvs_backends_bind(&node->host, generation, wide->bound), 0);
+        assert_int_equal(tvs_backends_bind(&node->host, generation, wide->bound, NULL), 0);
         node->bound.generation = generation;
         break;
     case SETTLE:

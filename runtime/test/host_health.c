@@ -182,7 +182,7 @@ static void start_checks(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms)
     bound.generation = &generation;
     host.bound = &bound;
     assert_int_equal(tvs_backends_start(&host), 0);
-    assert_int_equal(tvs_backends_bind(&host, &generation, pools), 0);
+    assert_int_equal(tvs_backends_bind(&host, &generation, pools, NULL), 0);
     assert_int_equal(tvs_health_start(&host), 0);
     assert_false(tvs_health_ready(&host));
 }

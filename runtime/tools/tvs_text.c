@@ -36,6 +36,19 @@ static const char *duration(long long ms, char *out, size_t bytes)
     return out;
 }
 
+static void print_peers(const json_t *sync)
+{
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_object(sync))
+        return;
+    printf("session sync %s; peers:", yes(sync, "ready") ? "ready" : "NOT ready");
+    json_array_foreach(json_object_get(sync, "peers"), i, item)
+        printf("%s %s %s", i ? "," : "", text(item, "node"), text(item, "state"));
+    printf("\n");
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *generation = json_object_get(answer, "generation");
@@ -55,6 +68,8 @@ static void print_status(const json_t *answer)
            number(health, "checks"), number(health, "bad"), number(health, "changes"),
            yes(health, "ready") ? "" : ", first round still runs");
 
+    print_peers(json_object_get(answer, "sync"));
+
     printf("\n%-8s %-17s %-5s %-18s %-14s %s\n", "port", "mac", "mtu", "address", "driver",
            "queues");
     json_array_foreach(json_object_get(answer, "ports"), i, item) printf(
@@ -62,8 +77,8 @@ static void print_status(const json_t *answer)
         number(item, "mtu"), text(item, "address"), (int)(17 - strlen(text(item, "address"))),
         number(item, "prefix_len"), text(item, "driver"), number(item, "rx_queues"));
 
-    printf("\n%-6s %10s %12s %12s %12s %9s %9s %9s\n", "worker", "sessions", "frames", "requests",
-           "replies", "kernel", "handover", "dropped");
+    printf("\n%-6s %10s %10s %12s %12s %12s %9s %9s %9s\n", "worker", "sessions", "copies",
+           "frames", "requests", "replies", "kernel", "handover", "dropped");
     json_array_foreach(json_object_get(answer, "workers"), i, item)
     {
         const json_t *counters = json_object_get(item, "counters"), *value;
@@ -72,8 +87,9 @@ static void print_status(const json_t *answer)
 
         json_object_foreach((json_t *)json_object_get(item, "drops"), key, value) dropped +=
             (long long)json_integer_value(value);
-        printf("%-6lld %10lld %12lld %12lld %12lld %9lld %9lld %9lld\n", number(item, "worker"),
-               number(item, "sessions"), number(counters, "frames"), number(counters, "tx_request"),
+        printf("%-6lld %10lld %10lld %12lld %12lld %12lld %9lld %9lld %9lld\n",
+               number(item, "worker"), number(item, "sessions"), number(item, "copies"),
+               number(counters, "frames"), number(counters, "tx_request"),
                number(counters, "tx_reply"), number(counters, "kernel"),
                number(counters, "handover"), dropped);
     }
@@ -106,6 +122,7 @@ static void print_counters(const json_t *answer)
 
     print_sums(workers, "counters", "");
     print_sums(workers, "host", "host ");
+    print_sums(workers, "sync", "sync ");
     print_sums(workers, "drops", "drop ");
     json_array_foreach(json_object_get(answer, "exception"), i, item)
         printf("%s: to kernel %lld (lost %lld), from kernel %lld (lost %lld)\n", text(item, "name"),
@@ -137,11 +154,12 @@ static void print_sessions(const json_t *answer)
     char age[32], left[32];
 
     json_array_foreach(json_object_get(answer, "sessions"), i, item)
-        printf("%-3s w%-2lld %21s > %-21s %21s > %-21s %-11s age %s, ends in %s\n",
+        printf("%-3s w%-2lld %21s > %-21s %21s > %-21s %-11s age %s, ends in %s%s\n",
                text(item, "protocol"), number(item, "worker"), text(item, "client"),
                text(item, "vip"), text(item, "local"), text(item, "server"), text(item, "state"),
                duration(number(item, "age_ms"), age, sizeof(age)),
-               duration(number(item, "expires_in_ms"), left, sizeof(left)));
+               duration(number(item, "expires_in_ms"), left, sizeof(left)),
+               yes(item, "copy") ? ", a peer's" : "");
 }
 
 static void print_nexthops(const json_t *answer)

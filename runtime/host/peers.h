@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Session sync as the control thread sees it: the key, each worker's engine (core/sync.h), and what
+ * the operator must know of the peers.
+ */
+#ifndef TVS_HOST_PEERS_H
+#define TVS_HOST_PEERS_H
+
+#include "core/sync.h"
+#include "host.h"
+
+/* Makes the workers' engines; nothing when the cluster has no sync. Before the workers start. */
+int tvs_peers_start(struct tvs_host *host);
+void tvs_peers_stop(struct tvs_host *host);
+
+/* Whether every worker has what the peers had to tell, or there is nobody to ask. */
+bool tvs_peers_ready(const struct tvs_host *host);
+
+/* Bytes of all workers' engines. */
+uint64_t tvs_peers_bytes(const struct tvs_generation *generation);
+
+enum tvs_peer_state {
+    TVS_PEER_ABSENT,         /* not heard of, or not lately */
+    TVS_PEER_OTHER_CONTRACT, /* compiled from a site that does not go with ours */
+    TVS_PEER_PULLING,        /* tells what it has */
+    TVS_PEER_HERE,
+};
+
+/* Of all workers the one that is worst off. `peer`: number in the generation's list. */
+enum tvs_peer_state tvs_peer_state(const struct tvs_host *host, uint32_t peer);
+const char *tvs_peer_state_name(enum tvs_peer_state state);
+
+/* Counters by number, as in core/sync_counters.def. */
+unsigned tvs_sync_counter_count(void);
+const char *tvs_sync_counter_name(unsigned number);
+const char *tvs_sync_counter_text(unsigned number);
+uint64_t tvs_sync_counter(const struct tvs_sync *sync, unsigned number);
+
+#endif
