@@ -225,5 +225,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .lips = lips,
     .pools = pools,
     .services = services,
+    .path_site = &site,
     .burst = bench_burst,
 };

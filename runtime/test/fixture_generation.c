@@ -294,5 +294,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .routes = routes,
     .pools = pools,
     .services = services,
+    .path_site = &site,
     .burst = burst,
 };

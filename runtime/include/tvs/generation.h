@@ -113,8 +113,8 @@ struct tvs_gen_service {
 
 struct tvs_gen_memory {
     uint32_t sessions_per_worker;
-    uint32_t buckets_per_worker; /* power of two */
-    uint32_t slots_per_worker; /* local IPs that a worker has records of; its own come first */
+    uint32_t buckets_per_worker;    /* power of two */
+    uint32_t slots_per_worker;      /* local IPs that a worker has records of; its own come first */
     uint16_t port_first, port_last; /* local ports handed out, inclusive */
     uint32_t mbufs;
     uint32_t hugepage_mb;      /* what EAL must find, all sockets */
@@ -176,7 +176,7 @@ struct tvs_generation {
     const struct tvs_gen_route *routes;     /* this node's own */
     const struct tvs_gen_pool *pools;
     const struct tvs_gen_service *services;
-    const struct tvs_site *site; /* what the packet path looks VIPs and local IPs up in */
+    const struct tvs_site *path_site; /* what the packet path looks VIPs and local IPs up in */
 
     /* The packet path: every frame gets a verdict. n <= TVS_MAX_BURST. */
     void (*burst)(struct tvs_worker *worker, struct tvs_frame *frames, unsigned n);

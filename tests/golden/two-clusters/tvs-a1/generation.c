@@ -6,7 +6,7 @@
 /* What is this node's own, and the symbol that the host reads: its only configuration. */
 #include "parts.h"
 
-_Static_assert(TVS_ABI_VERSION == 2, "this compiler and the runtime belong together");
+_Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
                "the sync contract covers this layout");
 _Static_assert(8 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
@@ -497,5 +497,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .routes = routes,
     .pools = site_pools,
     .services = site_services,
+    .path_site = &path_site,
     .burst = tvs_node_burst,
 };

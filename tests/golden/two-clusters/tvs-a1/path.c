@@ -27,7 +27,7 @@ const uint16_t path_reta[] = {
 _Static_assert(sizeof(path_reta) / sizeof(path_reta[0]) == 128, "as generation.c says");
 
 /* Local IPs are addresses of 172.16.0.0/21. */
-static const struct tvs_site site = {
+const struct tvs_site path_site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 8,
     .reta_mask = 128 - 1,
@@ -169,16 +169,16 @@ TVS_INLINE void node_open(uint8_t class_id, struct tvs_worker *worker, struct tv
 {
     switch (class_id) {
     case 0:
-        tvs_class_open(&class_0, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_0, &path_site, worker, frame, packet, vip);
         break;
     case 1:
-        tvs_class_open(&class_1, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_1, &path_site, worker, frame, packet, vip);
         break;
     case 2:
-        tvs_class_open(&class_2, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_2, &path_site, worker, frame, packet, vip);
         break;
     case 3:
-        tvs_class_open(&class_3, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_3, &path_site, worker, frame, packet, vip);
         break;
     default:
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
@@ -194,5 +194,5 @@ void tvs_node_burst(struct tvs_worker *worker, struct tvs_frame *frames, unsigne
         .open = node_open,
     };
 
-    tvs_path_burst(&site, &dispatch, worker, frames, n);
+    tvs_path_burst(&path_site, &dispatch, worker, frames, n);
 }
