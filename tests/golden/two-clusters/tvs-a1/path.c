@@ -41,7 +41,7 @@ const struct tvs_site path_site = {
 };
 
 /*
- * Class 0, first used in site.tvs:84: mode fullnat, tcp, wrr, client-address none, on-down reset,
+ * Class 0, first used in site.tvs:91: mode fullnat, tcp, wrr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_0 = {
@@ -63,7 +63,7 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:90: mode fullnat, tcp, wrr, client-address none, on-down keep,
+ * Class 1, first used in site.tvs:97: mode fullnat, tcp, wrr, client-address none, on-down keep,
  * and these timeouts.
  */
 static const struct tvs_class class_1 = {
@@ -85,7 +85,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:97: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:104: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {
@@ -101,7 +101,7 @@ static const struct tvs_class class_2 = {
 };
 
 /*
- * Class 3, first used in site.tvs:98: mode fullnat, tcp, rr, client-address none, on-down reset,
+ * Class 3, first used in site.tvs:105: mode fullnat, tcp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_3 = {
