@@ -145,7 +145,7 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
         "replies come back by 172.16.2.0/24, which it alone announces; flow rules 172.16.2.",
         "after its loss: one of tvs-a1, tvs-a2, tvs-a4: the same queue",
         "only when no node of cluster A announces the VIP",
-        "open sessions end (the cluster has no `sync`), new ones are served",
+        "open sessions go on with the dead node's local IP on the survivor (session sync)",
     ):
         assert words in out
 

@@ -38,7 +38,7 @@ const struct tvs_site path_site = {
 };
 
 /*
- * Class 0, first used in site.tvs:109: mode fullnat, tcp, wrr, client-address none, on-down reset,
+ * Class 0, first used in site.tvs:115: mode fullnat, tcp, wrr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_0 = {
@@ -60,7 +60,7 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:114: mode fullnat, tcp, rr, client-address none, on-down keep,
+ * Class 1, first used in site.tvs:120: mode fullnat, tcp, rr, client-address none, on-down keep,
  * and these timeouts.
  */
 static const struct tvs_class class_1 = {
@@ -82,7 +82,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:120: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:126: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {
