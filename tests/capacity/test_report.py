@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.compile.sites import SYNC, make_cluster, make_site
 from tvsc.checks.capacity_load import Room, demand_of, load_fits, room_of
 from tvsc.checks.capacity_report import Usage, capacity
-from tvsc.checks.capacity_sync import told_per_s
+from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, told_per_s
 from tvsc.cli.main import main
 from tvsc.model import Load, Site, Steering
 from tvsc.plan.memory import plan_memory
@@ -73,11 +73,16 @@ def test_sync_bandwidth() -> None:
     site = site.model_copy(update={"clusters": (cluster,)})
     row = rows(site)["sync bandwidth", "node"]
     told = 3 * 1000 + -(-300_000 // 450)
-    message = (48 + 40 * 32 + 8 + 20 + 14 + 24) * 8
-    assert row.need == -(-told // (3 * 40)) * 2 * message
-    assert row.need_lost == -(-told // (2 * 40)) * 1 * message
+    header = 48 + 8 + 20 + 14 + 24
+
+    def sent(nodes: int) -> int:
+        """Full messages, and one that is not each 5 ms of each of 3 workers."""
+        own = -(-told // nodes)
+        return (nodes - 1) * 8 * (32 * own + header * (own // 40 + 3 * 200))
+
+    assert (row.need, row.need_lost) == (sent(3), sent(2))
     assert (row.have, row.have_lost) == (None, None)
-    assert row.note.startswith("31 messages/s to each of 2 others")
+    assert row.note.startswith("630 messages/s at most to each of 2 others")
     table = rows(site)["session table", "worker"]
     assert "copies of 300,000 sessions" in table.note
     assert (table.have, table.need) == (150_000, rows(loaded(300_000, 1000))[KEY].need)
@@ -89,6 +94,12 @@ def test_nobody_is_told_by_the_last_node() -> None:
     cluster = make_cluster(nodes=("a1", "a2"), sync=SYNC)
     site = loaded(300_000, new=1000).model_copy(update={"clusters": (cluster,)})
     assert rows(site)["sync bandwidth", "node"].need_lost == 0
+
+
+def test_a_message_has_a_session() -> None:
+    """However little is told, no more messages are sent than sessions."""
+    assert messages_per_s(told=30, nodes=3, workers=8) == 10
+    assert bits_per_s(told=30, nodes=3, workers=8) == 2 * 8 * 10 * (32 + 114)
 
 
 def test_sync_bandwidth_wants_a_load() -> None:

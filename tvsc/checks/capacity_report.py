@@ -199,7 +199,8 @@ def _sync(site: Site, cluster: Cluster) -> Usage:
     if told is None or nodes < 2:
         return row(None, None, _load_note(None))
     note = (
-        f"{messages_per_s(told, nodes):,} messages/s to each of {nodes - 1} others, as many from"
-        " each; no limit is known"
+        f"{messages_per_s(told, nodes, cluster.workers):,} messages/s at most to each of"
+        f" {nodes - 1} others, as many from each; no limit is known"
     )
-    return row(bits_per_s(told, nodes), bits_per_s(told, nodes - 1), note)
+    healthy, lost = (bits_per_s(told, alive, cluster.workers) for alive in (nodes, nodes - 1))
+    return row(healthy, lost, note)

@@ -19,11 +19,11 @@ REFRESHES: Final = 2
 SESSION_BYTES: Final = 32
 SESSIONS_PER_MESSAGE: Final = 40
 HEADER_BYTES: Final = 48
-"""Of a message (tvs/sync.h)."""
+MESSAGE_BYTES: Final = HEADER_BYTES + 8 + 20 + 14 + 24
+"""Of a message but for its sessions: header (tvs/sync.h), UDP, IPv4, Ethernet, gap and the like."""
 
-_FRAME_BYTES = 8 + 20 + 14 + 24  # UDP, IPv4, Ethernet; preamble, checksum and gap
-MESSAGE_BITS: Final = 8 * (HEADER_BYTES + SESSIONS_PER_MESSAGE * SESSION_BYTES + _FRAME_BYTES)
-"""A full message on the wire."""
+FLUSHES_PER_S: Final = 200
+"""A worker sends what it has after 5 ms, though the message may not be full."""
 
 
 def _timeout_ms(service: Service, protocol: Protocol) -> int:
@@ -56,11 +56,13 @@ def site_told_per_s(site: Site) -> int | None:
     return sum(map(told_per_s, site.services))
 
 
-def messages_per_s(told: int, nodes: int) -> int:
-    """What one of so many nodes sends to each other."""
-    return -(-told // (nodes * SESSIONS_PER_MESSAGE))
+def messages_per_s(told: int, nodes: int, workers: int) -> int:
+    """What one of so many nodes sends to each other, at most."""
+    own = -(-told // nodes)
+    return min(own, own // SESSIONS_PER_MESSAGE + workers * FLUSHES_PER_S)
 
 
-def bits_per_s(told: int, nodes: int) -> int:
-    """What one of so many nodes sends to all others."""
-    return messages_per_s(told, nodes) * (nodes - 1) * MESSAGE_BITS
+def bits_per_s(told: int, nodes: int, workers: int) -> int:
+    """What one of so many nodes sends to all others, at most."""
+    sessions = -(-told // nodes) * SESSION_BYTES
+    return 8 * (nodes - 1) * (sessions + messages_per_s(told, nodes, workers) * MESSAGE_BYTES)
