@@ -243,6 +243,14 @@ def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
         until("it says so", lambda: "compiled with another sync contract" in machine.said())
         assert "wrong MAC" in machine.said()
         assert machine.summed("sync") == sync_counter(machine, "received")
+        end.worker = 63
+        other.send(end.hello())
+
+        def is_dropped() -> bool:
+            workers = machine.ask("counters")["workers"]
+            return sum(worker["drops"]["sync_no_worker"] for worker in workers) == 1
+
+        until("one for a worker that is not there is dropped", is_dropped)
 
 
 @pytest.mark.parametrize(
