@@ -13,6 +13,8 @@
  * - Pull: who has found a peer, or lost more of its updates than the log holds, asks it for all its
  *   sessions, some hundred records a message, and asks for the next when it has got the last. The
  *   asked one keeps nothing of it, the asker sets the pace, and a lost message is asked for again.
+ *   An answer counts once, and only to the last question: one that comes late, of a pull that has
+ *   begun anew since, would have the rest of it left out.
  *   Once each peer that is here has told everything, the worker is ready, and its node may announce.
  * - Whoever forwards a session's packets tells of it; there is no owner. States only go on (the
  *   later one counts), of two sessions in one place the younger.
@@ -25,16 +27,16 @@
 #include "tvs/generation.h"
 
 enum {
-    TVS_SYNC_HELLO_MS = 1000,      /* how often, once both have proved that they live */
-    TVS_SYNC_SEARCH_MS = 100,      /* how often before */
-    TVS_SYNC_GONE_MS = 3500,       /* without a word: it gets no updates */
-    TVS_SYNC_FLUSH_MS = 5,         /* the longest that an update waits for others */
-    TVS_SYNC_AGAIN_MS = 20,        /* from finding a gap to asking, and to asking once more */
-    TVS_SYNC_AGAIN_TRIES = 5,      /* then everything is asked for */
-    TVS_SYNC_PULL_MS = 100,        /* an answer that has not come is asked for again */
-    TVS_SYNC_FIND_MS = 1500,       /* after so long a peer that is silent is not there */
-    TVS_SYNC_READY_MS = 60000,     /* after so long a pull that does not end is not waited for */
-    TVS_SYNC_SCAN = 512,           /* records looked at for one answer */
+    TVS_SYNC_HELLO_MS = 1000,  /* how often, once both have proved that they live */
+    TVS_SYNC_SEARCH_MS = 100,  /* how often before */
+    TVS_SYNC_GONE_MS = 3500,   /* without a word: it gets no updates */
+    TVS_SYNC_FLUSH_MS = 5,     /* the longest that an update waits for others */
+    TVS_SYNC_AGAIN_MS = 20,    /* from finding a gap to asking, and to asking once more */
+    TVS_SYNC_AGAIN_TRIES = 5,  /* then everything is asked for */
+    TVS_SYNC_PULL_MS = 100,    /* an answer that has not come is asked for again */
+    TVS_SYNC_FIND_MS = 1500,   /* after so long a peer that is silent is not there */
+    TVS_SYNC_READY_MS = 60000, /* after so long a pull that does not end is not waited for */
+    TVS_SYNC_SCAN = 512,       /* records looked at for one answer */
     TVS_SYNC_ROOM = 14 + 20 + 8 + 48 + 40 * 32, /* bytes of the longest frame */
 };
 
@@ -58,8 +60,8 @@ enum tvs_sync_pull {
 
 struct tvs_sync_peer {
     /* read by the control thread at any time */
-    uint8_t node; /* index inside the cluster */
-    uint8_t pull; /* enum tvs_sync_pull */
+    uint8_t node;           /* index inside the cluster */
+    uint8_t pull;           /* enum tvs_sync_pull */
     bool is_other_contract; /* as last heard */
     uint64_t heard;         /* TSC; 0: never */
     uint64_t epoch;         /* proved; 0: none yet */
@@ -77,12 +79,15 @@ struct tvs_sync_peer {
 
     struct tvs_sync_window window; /* of its updates */
     uint64_t again_at;             /* TSC; when to ask for what is missing */
-    uint32_t again_tries;
+    uint64_t again_oldest;         /* the first that was missing then */
+    uint32_t again_tries;          /* for that one */
     uint32_t pull_cursor;
-    uint64_t pull_at; /* TSC; when to ask (again) */
+    uint64_t pull_at;       /* TSC; when to ask (again) */
+    uint16_t pull_question; /* only its answer counts: a late one is of another pull */
 
     /* what it asked of us */
     bool wants_bulk;
+    uint16_t bulk_question;
     uint32_t bulk_cursor;
     uint32_t n_wanted;
     uint64_t wanted[TVS_SYNC_WINDOW_WORDS]; /* updates, by number modulo the window */
@@ -110,16 +115,16 @@ struct tvs_sync {
     uint64_t epoch;
     uint64_t key[2];
     uint64_t cycles_per_ms;
-    uint64_t started; /* TSC */
-    uint64_t due;     /* TSC; before it nothing is to be done for its time */
-    uint64_t flush_at; /* TSC; 0: the queue was empty */
-    uint64_t drawn;    /* challenges so far */
-    uint64_t updates;  /* the last one's number */
+    uint64_t started;     /* TSC */
+    uint64_t due;         /* TSC; before it nothing is to be done for its time */
+    uint64_t flush_at;    /* TSC; 0: the queue was empty */
+    uint64_t drawn;       /* challenges so far */
+    uint64_t updates;     /* the last one's number */
     bool asked;           /* some peer wants something */
     uint32_t next_answer; /* the peer whose turn it is to get it */
-    bool ready;        /* read by the control thread */
+    bool ready;           /* read by the control thread */
     struct tvs_sync_counters counters;
-    struct tvs_sync_peer *peers;  /* [n_peers] */
+    struct tvs_sync_peer *peers;             /* [n_peers] */
     uint8_t peer_of_node[1 + TVS_MAX_PEERS]; /* index into peers, 0xff: no peer */
     uint8_t log_n[TVS_SYNC_WINDOW];
     uint32_t (*log)[TVS_SYNC_SESSIONS]; /* [TVS_SYNC_WINDOW] record numbers, by update */
