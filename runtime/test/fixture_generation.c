@@ -10,8 +10,12 @@
 
 /*
  * Constants of a variant, -D on the command line, and FIXTURE_STEERING: enum tvs_steering_mode.
- * FIXTURE_NODE, where given: the node, of two with session sync.
+ * FIXTURE_NODE, where given: the node, of two with session sync. FIXTURE_NAME: the symbol, where
+ * several are linked into one program.
  */
+#ifndef FIXTURE_NAME
+#define FIXTURE_NAME tvs_generation
+#endif
 enum {
     SESSIONS = FIXTURE_SESSIONS,
     BUCKETS = FIXTURE_BUCKETS,
@@ -284,7 +288,7 @@ static const struct tvs_gen_route routes[] = {
 
 static const int16_t cores[N_WORKERS] = {-1, -1};
 
-__attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
+__attribute__((visibility("default"))) const struct tvs_generation FIXTURE_NAME = {
     .abi_version = TVS_ABI_VERSION,
     .node_index = FIXTURE_NODE,
     .record_schema = TVS_RECORD_SCHEMA,

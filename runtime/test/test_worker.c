@@ -40,6 +40,7 @@ static void test_limits(void **state)
     REFUSED(n_buckets, 63);
     REFUSED(port_first, 0);
     REFUSED(port_first, 2100);
+    REFUSED(port_start, 2100);
     REFUSED(max_sessions, 0);
     REFUSED(max_backends, TVS_MAX_BACKENDS + 1);
     REFUSED(n_workers, 0);
