@@ -79,19 +79,22 @@ static int32_t younger_by(const struct tvs_worker *worker, const struct tvs_reco
 
 /*
  * Whether what a peer tells of takes the place of another session: the younger does. Of two that
- * began together, one being over or never established gives way, and so does a mere copy: the
- * peer, who has one session per client address and port, has it no more.
+ * began together one that is over or never was established gives way; so does a mere copy, since
+ * the peer, who has one session per client address and port, has it no more; else the one that has
+ * been silent for longer.
  */
 static bool takes_place(const struct tvs_worker *worker, const struct tvs_record *record,
                         const struct tvs_sync_session *session)
 {
     int32_t by = younger_by(worker, record, session);
+    uint32_t expires = worker->now_tick + session->left_ticks;
     bool is_copy = record->flags & TVS_RECORD_TOLD && record->told_tick == record->expires_tick;
+    bool is_alive = record->state == TVS_S_ESTABLISHED || record->state == TVS_S_UDP;
 
     if (tvs_session_expired(record, worker->now_tick) || by > TRANSIT_TICKS)
         return true;
     return by >= -TRANSIT_TICKS &&
-           (is_copy || (record->state != TVS_S_ESTABLISHED && record->state != TVS_S_UDP));
+           (!is_alive || is_copy || (int32_t)(expires - record->expires_tick) > 0);
 }
 
 /* Clocks drift apart over hours: only a state that went back tells of another life. */
