@@ -395,6 +395,18 @@ bool flow_reply(struct side *side, const struct flow *flow, uint8_t tcp_flags)
                     &out);
 }
 
+void flow_offer(struct side *side, const struct flow *flow, enum tvs_direction direction,
+                uint8_t tcp_flags)
+{
+    struct packet packet = direction == TVS_REQUEST
+                               ? flow_packet(flow->proto, flow->client, flow->port, flow->vip,
+                                             flow->vip_port, tcp_flags)
+                               : flow_packet(flow->proto, flow->server, flow->server_port,
+                                             flow->local, flow->local_port, tcp_flags);
+
+    side_packet(side, &packet);
+}
+
 bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t client, uint16_t port)
 {
     uint16_t vip_port = proto == TVS_TCP ? VIP_WEB_PORT : VIP_DNS_PORT;

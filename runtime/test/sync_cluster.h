@@ -8,8 +8,9 @@
 #define TVS_TEST_SYNC_CLUSTER_H
 
 #include "adapters/node.h"
-#include "core/free_ring.h"
+#include "core/session.h"
 #include "core/sync.h"
+#include "core/tcp_state.h"
 #include "packets.h"
 
 enum {
@@ -100,6 +101,10 @@ struct flow flow_open(struct side *side, uint8_t proto, uint32_t client, uint16_
 /* One packet of the flow; true: forwarded, and byte by byte what it should have become. */
 bool flow_request(struct side *side, const struct flow *flow, uint8_t tcp_flags);
 bool flow_reply(struct side *side, const struct flow *flow, uint8_t tcp_flags);
+
+/* The same, whatever becomes of it. */
+void flow_offer(struct side *side, const struct flow *flow, enum tvs_direction direction,
+                uint8_t tcp_flags);
 
 /* The flow's record on a node; NULL: it is not there. */
 struct tvs_record *flow_record(const struct side *side, const struct flow *flow);
