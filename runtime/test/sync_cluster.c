@@ -6,7 +6,7 @@
 
 extern const struct tvs_generation fixture_sync_0, fixture_sync_1;
 
-static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+const uint64_t cluster_key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ void side_up(struct side *side)
     const struct tvs_node_config config = {.seed = random_next(chance), .exact_frames = true};
     struct tvs_sync_config sync = {
         .generation = &side->generation,
-        .key = {key[0], key[1]},
+        .key = {cluster_key[0], cluster_key[1]},
         .epoch = random_next(chance) | 1,
         .cycles_per_ms = CYCLES_PER_MS,
     };
@@ -175,7 +175,7 @@ static void frame_check(const struct side *side, const uint8_t *data, unsigned b
     assert_int_equal(header->worker, w);
     assert_int_equal(header->to == TVS_SYNC_TO_ALL, header->kind == TVS_SYNC_UPDATE);
     assert_true(header->mac ==
-                tvs_sip_hash(key, &header->magic,
+                tvs_sip_hash(cluster_key, &header->magic,
                              bytes - SYNC_HEADER - offsetof(struct tvs_sync_header, magic)));
 }
 

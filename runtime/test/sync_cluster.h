@@ -23,6 +23,8 @@ enum {
     SEEN_MAX = 4096,
 };
 
+extern const uint64_t cluster_key[2];
+
 struct cluster;
 
 struct side {
