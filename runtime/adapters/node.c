@@ -134,8 +134,7 @@ static int pools_make(struct tvs_node *node)
 static int backend_index_make(struct tvs_node *node)
 {
     uint32_t size = tvs_backend_index_size(node->n_backends);
-    struct tvs_backend_index *index =
-        calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
+    struct tvs_backend_index *index = calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
 
     if (index == NULL)
         return -ENOMEM;

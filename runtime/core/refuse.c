@@ -13,8 +13,8 @@ static const char *refuse_sync(const struct tvs_generation *generation)
     if (sync->port == 0 || sync->key == NULL)
         return "session sync has no port or no key";
     for (uint32_t i = 0; i < sync->n_peers; i++)
-        if (sync->peers[i].node > TVS_MAX_PEERS ||
-            sync->peers[i].node == generation->node_index || sync->peers[i].n_paths == 0)
+        if (sync->peers[i].node > TVS_MAX_PEERS || sync->peers[i].node == generation->node_index ||
+            sync->peers[i].n_paths == 0)
             return "a peer cannot be reached";
     return NULL;
 }

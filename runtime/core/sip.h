@@ -40,10 +40,9 @@ TVS_INLINE void tvs_sip_word(struct tvs_sip *sip, uint64_t word)
 
 TVS_INLINE uint64_t tvs_sip_hash(const uint64_t key[2], const void *data, size_t bytes)
 {
-    struct tvs_sip sip = {.v = {key[0] ^ UINT64_C(0x736f6d6570736575),
-                                key[1] ^ UINT64_C(0x646f72616e646f6d),
-                                key[0] ^ UINT64_C(0x6c7967656e657261),
-                                key[1] ^ UINT64_C(0x7465646279746573)}};
+    struct tvs_sip sip = {
+        .v = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
+              key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)}};
     const uint8_t *at = data;
     uint64_t last = (uint64_t)bytes << 56;
     size_t left = bytes;

@@ -15,7 +15,8 @@
  *   asked one keeps nothing of it, the asker sets the pace, and a lost message is asked for again.
  *   An answer counts once, and only to the last question: one that comes late, of a pull that has
  *   begun anew since, would have the rest of it left out.
- *   Once each peer that is here has told everything, the worker is ready, and its node may announce.
+ *   Once each peer that is here has told everything, the worker is ready, and its node may
+ *   announce.
  * - Whoever forwards a session's packets tells of it; there is no owner. States only go on (the
  *   later one counts), of two sessions in one place the younger.
  */

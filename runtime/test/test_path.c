@@ -28,7 +28,8 @@ static void counters_check(const struct tvs_node *node)
 {
     for (uint16_t w = 0; w < node->n_workers; w++) {
         const struct tvs_counters *c = &node->workers[w]->counters;
-        uint64_t sum = c->tx_request + c->tx_reply + c->tx_local + c->kernel + c->handover + c->sync;
+        uint64_t sum =
+            c->tx_request + c->tx_reply + c->tx_local + c->kernel + c->handover + c->sync;
 
         for (unsigned reason = 0; reason < TVS_N_DROPS; reason++)
             sum += c->drops[reason];

@@ -25,7 +25,7 @@ enum {
     TVS_MAX_BACKENDS = 1 << 17,
     TVS_MAX_NEXTHOPS = 4096,
     TVS_MAX_PEERS = 63, /* other nodes of the cluster */
-    TVS_TICK_MS = 100, /* the unit of every session timeout */
+    TVS_TICK_MS = 100,  /* the unit of every session timeout */
 };
 
 enum tvs_proto { TVS_ICMP = 1, TVS_TCP = 6, TVS_UDP = 17 };

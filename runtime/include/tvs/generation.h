@@ -113,8 +113,8 @@ struct tvs_gen_service {
 
 struct tvs_gen_memory {
     uint32_t sessions_per_worker;
-    uint32_t buckets_per_worker; /* power of two */
-    uint32_t slots_per_worker; /* local IPs that a worker has records of; its own come first */
+    uint32_t buckets_per_worker;    /* power of two */
+    uint32_t slots_per_worker;      /* local IPs that a worker has records of; its own come first */
     uint16_t port_first, port_last; /* local ports handed out, inclusive */
     uint32_t mbufs;
     uint32_t hugepage_mb;      /* what EAL must find, all sockets */
