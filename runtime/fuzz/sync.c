@@ -92,6 +92,7 @@ static void sessions_make_possible(struct tvs_sync_header *header)
         session->out.sport_be = htobe16((uint16_t)(10000 + (session->out.sport_be & 15)));
         session->out.daddr_be = htobe32(0x0a140101); /* 10.20.1.1 */
         session->out.dport_be = htobe16(8080);
+        session->left_ticks &= 0xfff;
         session->proto = TVS_TCP;
         session->state = (uint8_t)(TVS_S_ESTABLISHED + session->state % 5);
     }
@@ -125,6 +126,7 @@ static void seal(const struct tvs_sync *sync, uint8_t *frame, unsigned bytes, un
     header->worker = 0;
     header->contract = sync->contract;
     header->epoch = EPOCH_THERE;
+    header->number &= 0xfff; /* a few windows */
     if (header->kind == TVS_SYNC_UPDATE || header->kind == TVS_SYNC_BULK)
         header->n = (uint16_t)((bytes - HEADERS - sizeof(*header)) / 32);
     else
@@ -197,6 +199,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (!node)
         __builtin_trap();
     sync = sync_make(node->workers[0]);
+    if (bytes > 0 && data[--bytes] & 1) { /* known already */
+        sync->peers[0].epoch = EPOCH_THERE;
+        sync->peers[0].heard = now;
+        sync->peers[0].pull = TVS_SYNC_PULL_GOES_ON;
+        tvs_sync_window_start(&sync->peers[0].window, 1);
+    }
     for (unsigned n = 0; bytes >= 3 && n < MAX_MESSAGES; n++) {
         unsigned command = data[0], len = data[1] | (data[2] & 7U) << 8;
 
