@@ -57,7 +57,9 @@ static void send(void *context, uint16_t bytes, uint8_t port)
 /* The length that a message of its kind has, if there are so many bytes. */
 static unsigned fit(const uint8_t *data, unsigned bytes)
 {
-    unsigned header_bytes = sizeof(struct tvs_sync_header), fits;
+    const unsigned header_bytes = sizeof(struct tvs_sync_header);
+    const unsigned session_bytes = sizeof(struct tvs_sync_session);
+    unsigned fits;
 
     if (bytes < header_bytes)
         return bytes;
@@ -72,7 +74,9 @@ static unsigned fit(const uint8_t *data, unsigned bytes)
         fits = header_bytes;
         break;
     default:
-        fits = bytes - (bytes - header_bytes) % (unsigned)sizeof(struct tvs_sync_session);
+        fits = (bytes - header_bytes) / session_bytes;
+        fits = fits < TVS_SYNC_SESSIONS ? fits : TVS_SYNC_SESSIONS;
+        fits = header_bytes + fits * session_bytes;
     }
     return fits < bytes ? fits : bytes;
 }
