@@ -8,7 +8,6 @@ enum {
     HEADERS = TVS_ETH_BYTES + TVS_IP4_BYTES + TVS_UDP_BYTES,
     TOS_NETWORK_CONTROL =
         6 << 5, /* as routing protocols: it must get through when links are full */
-    TICKS_PER_S = 1000 / TVS_TICK_MS,
 };
 _Static_assert(HEADERS + sizeof(struct tvs_sync_header) +
                        TVS_SYNC_SESSIONS * sizeof(struct tvs_sync_session) ==
@@ -46,7 +45,7 @@ bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
 bool tvs_sync_message_add(const struct tvs_worker *worker, struct tvs_sync_message *message,
                           const struct tvs_record *record)
 {
-    uint32_t age_s = (worker->now_tick - record->opened_tick) / TICKS_PER_S;
+    uint32_t age_ticks = worker->now_tick - record->opened_tick;
     uint32_t left_ticks = record->expires_tick - worker->now_tick;
     struct tvs_sync_session session;
 
@@ -57,7 +56,7 @@ bool tvs_sync_message_add(const struct tvs_worker *worker, struct tvs_sync_messa
         .out = record->out,
         .proto = record->proto,
         .state = record->state,
-        .age_s = age_s < UINT16_MAX ? (uint16_t)age_s : UINT16_MAX,
+        .age_ticks = age_ticks < UINT16_MAX ? (uint16_t)age_ticks : UINT16_MAX,
         .left_ticks = left_ticks,
     };
     memcpy((uint8_t *)message->body + message->body_bytes, &session, sizeof(session));
