@@ -19,13 +19,12 @@ from tvsc.dsl.values import PrefixLength, Scalar, is_address
 from tvsc.lower.evaluate import Env, evaluate
 from tvsc.lower.nouns import Json
 from tvsc.lower.settings_json import Values
-from tvsc.lower.settings_service import MAX_WEIGHT
+from tvsc.lower.settings_service import MAX_PORT, MAX_WEIGHT
 from tvsc.model import Server, server_key
 
 _AT, _ADDRESS, _PORT, _WEIGHT = (
     1 + list(Server.model_fields).index(name) for name in ("at", "address", "port", "weight")
 )
-_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +242,7 @@ class Mover:
             self._reach[address] = [known[0], known[1] + distance, *known[2:]]
         return (
             distance,
-            self._number(port, values, 1, _MAX_PORT),
+            self._number(port, values, 1, MAX_PORT),
             self._number(weight, values, 0, MAX_WEIGHT),
         )
 
