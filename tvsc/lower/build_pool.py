@@ -46,8 +46,10 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
 
     def add(line: ServerLine, key: str | None, span: Span, weight_span: Span | None) -> None:
         address, port = line.endpoint.address, line.endpoint.port
-        if key is None or address.version == 6:
+        if key is None:
             key = server_key(address, port)
+        elif address.version == 6:
+            key = f"[{key.rpartition(':')[0]}]:{port}"  # the text of such an address is dear
         if key in servers:
             scope.context.sink(
                 Diagnostic(

@@ -120,10 +120,10 @@ def _sum(expr: Binary) -> Find:
     def find(env: Env) -> Scalar:
         one, other = left(env), right(env)
         if type(other) is int:
-            if type(one) is IPv4Address:
+            if type(one) is IPv4Address or type(one) is IPv6Address:
                 moved = int(one) + sign * other
-                if 0 <= moved < 1 << 32:
-                    return IPv4Address(moved)
+                if 0 <= moved < 1 << one.max_prefixlen:
+                    return type(one)(moved)
             elif type(one) is int:
                 total = one + sign * other
                 if -_SMALL < total < _SMALL:
