@@ -93,6 +93,7 @@ for i in 1..12 {
         check http { path "/100%s/%(name)s/240.0.0.1/40265"  rise 1 + port - port }
         server 10.243.0.0 + i:80
     }
+    pool "g{i}" { check http { path "/240.0.0.0/4026531840" }  server 10.243.2.0 + i:80 }
     pool "e{i}" { check http { path "/%d%%" }  server 10.243.1.0 + i:80 }
     service "d{i}" {
         vip host(vips, 800 + i), 240.0.0.0 + i, 198.18.251.1 + i

@@ -82,7 +82,10 @@ class Templates:
                 self._known.clear()
             self._names[block.says] = _names_in(block.says, values)
             return self._alone(block, values, context)
-        key = (block.says, *(repr(values[name][0]) for name in names)) if names else block.says
+        key: _Key = block.says
+        if names:
+            shown = (repr(values[name][0]) if name in values else "" for name in names)
+            key = (block.says, *shown)
         if key not in self._known:
             self._known[key] = self._template(block, values, key, context)
         template = self._known[key]
@@ -98,7 +101,7 @@ class Templates:
     def _template(
         self, block: Block, values: Values, key: _Key, context: Context
     ) -> _Template | None:
-        if self._no_stand_ins or _LIST in block.says or _MISTAKABLE.search("\n".join(key)):
+        if self._no_stand_ins or _LIST in block.says or _MISTAKABLE.search(str(key)):
             return None
         first = 1 + len(block.pools) + 2 * len(block.vips)
         stand_in = Block(
