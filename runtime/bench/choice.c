@@ -15,7 +15,8 @@ const char bench_usage[] =
     "  --class tcp|udp|NUMBER     the first service of this protocol, or of this class (tcp)\n"
     "  --sessions N,...           with k and M (1k,10k,100k,1M)\n"
     "  --capacity N               sessions that there is room for (as many as are open)\n"
-    "  --direction NAME,...       request reply new close refused sweep (all)\n"
+    "  --direction NAME,...       request reply new close refused sweep (these); sync (TCP: whole\n"
+    "                             sessions, without and with session sync, in a larger table)\n"
     "  --pattern NAME,...         uniform zipf one (uniform)\n"
     "  --burst N,...              frames per burst, at most 32 (32)\n"
     "  --size BYTES,...           of a frame, 60..1514 (60)\n"
@@ -196,6 +197,7 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
     choice->is_traced = trace;
     choice->options.floors = floors && !two;
     choice->options.small_pages = small_pages;
+    choice->options.has_sync = choice->direction[BENCH_SYNC] && !two;
     choice->options.json = json;
     if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace))
         return -EINVAL;
@@ -206,8 +208,8 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
 bool bench_combination_next(const struct bench_choice *choice,
                             struct bench_combination *combination)
 {
-    static const uint8_t order[] = {BENCH_REQUEST, BENCH_CLOSE,   BENCH_REPLY,
-                                    BENCH_SWEEP,   BENCH_REFUSED, BENCH_NEW};
+    static const uint8_t order[] = {BENCH_REQUEST, BENCH_CLOSE, BENCH_REPLY, BENCH_SWEEP,
+                                    BENCH_REFUSED, BENCH_NEW,   BENCH_SYNC};
     uint32_t n_sizes = choice->sizes.n, n_bursts = choice->bursts.n;
 
     while (combination->at < sizeof(order) * BENCH_N_PATTERNS * n_bursts * n_sizes) {
@@ -220,7 +222,9 @@ bool bench_combination_next(const struct bench_choice *choice,
         if (!choice->direction[direction] || !choice->pattern[pattern] ||
             (!has_pattern && pattern != BENCH_UNIFORM) ||
             (direction == BENCH_SWEEP && (size > 0 || burst > 0 || choice->two_workers)) ||
-            (direction == BENCH_CLOSE && choice->options.proto != TVS_TCP))
+            (direction == BENCH_SYNC && (choice->two_workers || choice->is_traced)) ||
+            ((direction == BENCH_CLOSE || direction == BENCH_SYNC) &&
+             choice->options.proto != TVS_TCP))
             continue;
         combination->direction = direction;
         combination->pattern = (enum bench_pattern)pattern;

@@ -193,6 +193,7 @@ static int bench_all(struct bench_choice *choice, struct tvs_node *node, struct 
         for (uint16_t w = 0; w < 2; w++) {
             run_prepare(&runs[w], &choice->options, node, generic, service);
             runs[w].worker_index = w;
+            runs[w].tsc_hz = hz;
         }
         runs[0].counters = is_counted ? &counters : NULL;
         wrong = choice->two_workers ? bench_pair(choice, runs, sessions)
