@@ -50,8 +50,7 @@ struct tvs_sync *tvs_sync_init(void *memory, const struct tvs_sync_config *confi
     sync->n_peers = generation->sync.n_peers;
     sync->contract = generation->sync_contract;
     sync->epoch = config->epoch;
-    sync->key[0] = config->key[0];
-    sync->key[1] = config->key[1];
+    tvs_mac_key_make(&sync->key, config->key);
     sync->cycles_per_ms = config->cycles_per_ms;
     sync->started = now;
     sync->due = now;

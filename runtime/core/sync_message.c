@@ -2,7 +2,6 @@
 #include "sync_message.h"
 
 #include "core/csum.h"
-#include "core/sip.h"
 
 enum {
     HEADERS = TVS_ETH_BYTES + TVS_IP4_BYTES + TVS_UDP_BYTES,
@@ -17,6 +16,8 @@ _Static_assert(HEADERS + sizeof(struct tvs_sync_header) +
 _Static_assert(sizeof(struct tvs_sync_again) + sizeof(struct tvs_sync_hello) <=
                    TVS_SYNC_SESSIONS * sizeof(struct tvs_sync_session),
                "and the others fit as well");
+_Static_assert(TVS_SYNC_ROOM - HEADERS - sizeof(uint64_t) <= TVS_MAC_BYTES,
+               "so does the MAC's key");
 
 bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
                             struct tvs_sync_message *message, enum tvs_sync_kind kind,
@@ -70,9 +71,8 @@ void tvs_sync_message_seal(const struct tvs_sync *sync, struct tvs_sync_message 
 {
     struct tvs_sync_header *header = message->header;
 
-    header->mac = tvs_sip_hash(sync->key, &header->magic,
-                               sizeof(*header) - offsetof(struct tvs_sync_header, magic) +
-                                   message->body_bytes);
+    header->mac = tvs_mac(&sync->key, &header->magic,
+                          sizeof(*header) - sizeof(header->mac) + message->body_bytes);
 }
 
 static void write_headers(uint8_t *frame, const struct tvs_nexthop *nexthop,

@@ -29,7 +29,7 @@ enum {
 #define TVS_SYNC_END UINT32_MAX
 
 struct tvs_sync_header {
-    uint64_t mac; /* SipHash-2-4 under the cluster's key of everything behind this field */
+    uint64_t mac; /* core/mac.h, under the cluster's key, of everything behind this field */
     uint32_t magic;
     uint8_t kind; /* enum tvs_sync_kind */
     uint8_t from; /* node, by index in the cluster */
