@@ -125,6 +125,7 @@ static void message_begin(struct bench_peers *peers, struct tvs_sync_message *me
     message->header = (struct tvs_sync_header *)(message->frame + HEADERS);
     message->body = message->header + 1;
     message->body_bytes = 0;
+    message->n = 0;
     *message->header = (struct tvs_sync_header){
         .magic = TVS_SYNC_MAGIC,
         .kind = (uint8_t)kind,
@@ -140,7 +141,8 @@ static void message_begin(struct bench_peers *peers, struct tvs_sync_message *me
 static void message_end(struct bench_peers *peers, struct tvs_sync_message *message, uint32_t by)
 {
     const struct tvs_sync_path *path = &peers->sync->peers[by].paths[0];
-    unsigned bytes = HEADERS + (unsigned)sizeof(*message->header) + message->body_bytes;
+    unsigned bytes = HEADERS + (unsigned)sizeof(*message->header) + message->body_bytes +
+                     message->n * (unsigned)sizeof(struct tvs_sync_session);
     struct tvs_ip4 ip = {
         .version_ihl = 0x45,
         .total_len_be = htobe16((uint16_t)(bytes - TVS_ETH_BYTES)),
@@ -214,8 +216,7 @@ void bench_peers_tell(struct bench_peers *peers, const struct tvs_sync_session *
     peers->next = by + 1 < peers->sync->n_peers ? by + 1 : 0;
     message_begin(peers, &message, by, TVS_SYNC_UPDATE, ++peers->peer[by].updates);
     memcpy(message.body, sessions, n * sizeof(*sessions));
-    message.body_bytes = n * (unsigned)sizeof(*sessions);
-    message.header->n = (uint16_t)n;
+    message.n = n;
     message_end(peers, &message, by);
 }
 

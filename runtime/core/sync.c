@@ -31,6 +31,7 @@ static void peer_init(struct tvs_sync *sync, struct tvs_sync_peer *peer,
             .remote_be = htobe32(path->remote),
             .source_port_be = htobe16(path->source_ports[sync->worker]),
         };
+        tvs_sync_path_prepare(&peer->paths[i], sync->port_be);
     }
 }
 
@@ -88,6 +89,7 @@ static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct 
     uint32_t *log = sync->log[number % TVS_SYNC_WINDOW];
     uint32_t n = tvs_sync_queue_count(&worker->sync_queue);
     bool is_heard = is_anyone_here(sync, now);
+    struct tvs_sync_session *session = NULL;
 
     if (is_heard && !tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
         return; /* they stay queued */
@@ -97,20 +99,24 @@ static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct 
         log[i] = tvs_sync_queue_take(worker);
         __builtin_prefetch(&worker->records[log[i]], 1);
     }
+    if (is_heard)
+        session = message.body;
     for (uint32_t i = 0; i < n; i++) {
         struct tvs_record *record = &worker->records[log[i]];
 
         record->flags &= (uint16_t)~TVS_RECORD_QUEUED;
-        if (is_heard && !tvs_sync_message_add(worker, &message, record))
+        if (is_heard && !tvs_sync_session_write(worker, session, record))
             continue;
         record->flags |= TVS_RECORD_TOLD;
         record->told_tick = record->expires_tick;
+        session += is_heard;
     }
     sync->updates = number;
     sync->log_n[number % TVS_SYNC_WINDOW] = (uint8_t)n;
     if (!is_heard)
         return;
-    sync->counters.told += message.header->n;
+    message.n = (unsigned)(session - (struct tvs_sync_session *)message.body);
+    sync->counters.told += message.n;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_spread(sync, worker, io, &message, now);
 }
@@ -119,6 +125,7 @@ static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct 
 static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
                        const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
 {
+    struct tvs_sync_session *session;
     struct tvs_sync_message message;
     uint64_t number = sync->updates;
     unsigned word;
@@ -129,9 +136,10 @@ static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
     peer->n_wanted--;
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
         return;
+    session = message.body;
     for (unsigned i = 0; i < sync->log_n[number % TVS_SYNC_WINDOW]; i++)
-        tvs_sync_message_add(worker, &message,
-                             &worker->records[sync->log[number % TVS_SYNC_WINDOW][i]]);
+        message.n += tvs_sync_session_write(
+            worker, &session[message.n], &worker->records[sync->log[number % TVS_SYNC_WINDOW][i]]);
     sync->counters.sent_again++;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_send(sync, worker, io, &message, peer);
@@ -199,6 +207,7 @@ static void ask_again(struct tvs_sync *sync, struct tvs_worker *worker,
 static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
                         const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
 {
+    struct tvs_sync_session *session;
     struct tvs_sync_message message;
     uint64_t end = (uint64_t)worker->n_slots << 16;
     uint64_t at = peer->bulk_cursor;
@@ -206,6 +215,7 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_BULK, peer, ++peer->sent))
         return;
     peer->wants_bulk = false;
+    session = message.body;
     for (unsigned looked = 0; looked < TVS_SYNC_SCAN && at < end; at++) {
         uint32_t port = at & UINT16_MAX;
 
@@ -218,8 +228,8 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
             continue;
         }
         looked++;
-        tvs_sync_message_add(worker, &message, &worker->records[at]);
-        if (message.header->n == TVS_SYNC_SESSIONS) {
+        message.n += tvs_sync_session_write(worker, &session[message.n], &worker->records[at]);
+        if (message.n == TVS_SYNC_SESSIONS) {
             at++;
             break;
         }

@@ -49,6 +49,7 @@ struct tvs_sync_path {
     uint32_t local_be;
     uint32_t remote_be;
     uint16_t source_port_be;
+    uint8_t headers[TVS_IP4_BYTES + TVS_UDP_BYTES]; /* of what goes there */
 };
 
 enum tvs_sync_pull {
