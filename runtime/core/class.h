@@ -116,14 +116,18 @@ TVS_INLINE bool tvs_class_is_steady(const struct tvs_class *class, const struct 
                                                     (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST))));
 }
 
-/* From ESTABLISHED on the peers are told of every change. */
+/*
+ * The peers are told that a session is established and that it has ended. Not of the first FIN: the
+ * second follows, as a rule within a round trip, and until then their copy lives longer than it
+ * would have to; a session that stays half closed is told of by the sweep when that is due.
+ */
 TVS_INLINE void tvs_class_state_set(struct tvs_worker *worker, struct tvs_record *record,
                                     uint8_t state)
 {
     if (state == record->state)
         return;
     record->state = state;
-    if (state >= TVS_S_ESTABLISHED)
+    if (state == TVS_S_ESTABLISHED || state >= TVS_S_CLOSED)
         tvs_sync_queue_put(worker, record);
 }
 
