@@ -13,12 +13,13 @@ static TVS_NOINLINE void tvs_answer_send(struct tvs_worker *worker, struct tvs_f
                                          uint32_t daddr_be)
 {
     const struct tvs_nexthop *nexthop = &worker->nexthops[worker->route(worker->fib, daddr_be)];
+    uint16_t way = tvs_nexthop_way(nexthop);
 
-    if (!nexthop->valid) {
+    if (!tvs_way_is_valid(way)) {
         tvs_drop(worker, frame, TVS_DROP_no_route);
         return;
     }
-    tvs_transmit(worker, frame, nexthop, &worker->counters.tx_local);
+    tvs_transmit(worker, frame, nexthop, way, &worker->counters.tx_local);
 }
 
 /* An echo request to an address of ours. */

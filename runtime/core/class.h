@@ -18,6 +18,7 @@ TVS_INLINE void tvs_class_forward(struct tvs_worker *worker, struct tvs_frame *f
                                   enum tvs_direction direction)
 {
     const struct tvs_nexthop *nexthop;
+    uint16_t way;
 
     tvs_session_renew(worker, record, timeout_ticks);
     if (TVS_UNLIKELY(record->fib_epoch != worker->fib_epoch))
@@ -25,16 +26,17 @@ TVS_INLINE void tvs_class_forward(struct tvs_worker *worker, struct tvs_frame *f
     nexthop =
         &worker
              ->nexthops[direction == TVS_REQUEST ? record->nexthop_request : record->nexthop_reply];
-    if (TVS_UNLIKELY(!nexthop->valid)) {
+    way = tvs_nexthop_way(nexthop);
+    if (TVS_UNLIKELY(!tvs_way_is_valid(way))) {
         tvs_drop(worker, frame, TVS_DROP_no_route);
         return;
     }
     if (direction == TVS_REQUEST) {
         tvs_fullnat_request(frame, packet, proto, record);
-        tvs_transmit(worker, frame, nexthop, &worker->counters.tx_request);
+        tvs_transmit(worker, frame, nexthop, way, &worker->counters.tx_request);
     } else {
         tvs_fullnat_reply(frame, packet, proto, record);
-        tvs_transmit(worker, frame, nexthop, &worker->counters.tx_reply);
+        tvs_transmit(worker, frame, nexthop, way, &worker->counters.tx_reply);
     }
 }
 
@@ -52,6 +54,7 @@ TVS_INLINE void tvs_class_open(const struct tvs_class *class, const struct tvs_s
                                struct tvs_worker *worker, struct tvs_frame *frame,
                                const struct tvs_packet *packet, const struct tvs_vip_entry *vip)
 {
+    const struct tvs_nexthop *nexthop;
     struct tvs_record *record;
     enum tvs_drop reason;
 
@@ -72,8 +75,10 @@ TVS_INLINE void tvs_class_open(const struct tvs_class *class, const struct tvs_s
         tvs_drop(worker, frame, reason);
         return;
     }
+    nexthop = &worker->nexthops[record->nexthop_request];
     tvs_fullnat_request(frame, packet, class->proto, record);
-    tvs_transmit(worker, frame, &worker->nexthops[record->nexthop_request],
+    /* valid when the session was opened, a moment ago */
+    tvs_transmit(worker, frame, nexthop, tvs_nexthop_way(nexthop) | TVS_V_TX,
                  &worker->counters.tx_request);
 }
 
@@ -121,14 +126,13 @@ TVS_INLINE bool tvs_class_is_steady(const struct tvs_class *class, const struct 
  * second follows, as a rule within a round trip, and until then their copy lives longer than it
  * would have to; a session that stays half closed is told of by the sweep when that is due.
  */
-TVS_INLINE void tvs_class_state_set(struct tvs_worker *worker, struct tvs_record *record,
-                                    uint8_t state)
+TVS_INLINE void tvs_class_state_set(const struct tvs_class *class, struct tvs_worker *worker,
+                                    struct tvs_record *record, uint8_t state)
 {
-    if (state == record->state)
-        return;
-    record->state = state;
-    if (state == TVS_S_ESTABLISHED || state >= TVS_S_CLOSED)
+    if (class->is_synced && state != record->state &&
+        (state == TVS_S_ESTABLISHED || state >= TVS_S_CLOSED))
         tvs_sync_queue_put(worker, record);
+    record->state = state;
 }
 
 /* A client's packet of a session that exists. */
@@ -151,7 +155,7 @@ tvs_class_request(const struct tvs_class *class, struct tvs_worker *worker, stru
             worker->counters.sessions_replaced++;
             return TVS_REQUEST_OPEN_ANEW;
         }
-        tvs_class_state_set(worker, record, state);
+        tvs_class_state_set(class, worker, record, state);
     }
     tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
                       TVS_REQUEST);
@@ -170,7 +174,7 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
     if (TVS_UNLIKELY(!tvs_class_is_steady(class, frame, packet, record))) {
         state = tvs_tcp_next(TVS_REPLY, record->state,
                              tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
-        tvs_class_state_set(worker, record, state);
+        tvs_class_state_set(class, worker, record, state);
     }
     tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
                       TVS_REPLY);

@@ -91,13 +91,14 @@ static void tvs_icmp_forward(struct tvs_worker *worker, struct tvs_frame *frame,
     uint32_t saddr_be = sent->daddr_be;
     uint32_t daddr_be = sent->saddr_be;
     const struct tvs_nexthop *nexthop = &worker->nexthops[worker->route(worker->fib, daddr_be)];
+    uint16_t way = tvs_nexthop_way(nexthop);
     struct tvs_ip4 *ip = tvs_frame_ip4(frame);
     struct tvs_icmp *icmp = (struct tvs_icmp *)(frame->data + packet->l4);
     unsigned header_bytes = (unsigned)packet->l4 - TVS_ETH_BYTES;
 
     if (tvs_ttl_exceeded(worker, frame))
         return;
-    if (!nexthop->valid) {
+    if (!tvs_way_is_valid(way)) {
         tvs_drop(worker, frame, TVS_DROP_no_route);
         return;
     }
@@ -109,7 +110,7 @@ static void tvs_icmp_forward(struct tvs_worker *worker, struct tvs_frame *frame,
     ip->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(ip, header_bytes));
     icmp->csum = 0;
     icmp->csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(icmp, tvs_frame_end(frame) - packet->l4));
-    tvs_transmit(worker, frame, nexthop, counter);
+    tvs_transmit(worker, frame, nexthop, way, counter);
 }
 
 /*

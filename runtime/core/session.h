@@ -150,8 +150,10 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     record->fib_epoch = worker->fib_epoch;
     record->hash = hash;
     record->opened_tick = worker->now_tick;
-    record->flags &= TVS_RECORD_QUEUED;
-    record->told_tick = record->expires_tick;
+    if (class->is_synced) {
+        record->flags &= TVS_RECORD_QUEUED;
+        record->told_tick = record->expires_tick;
+    }
     return record;
 }
 

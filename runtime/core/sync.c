@@ -203,38 +203,40 @@ static void ask_again(struct tvs_sync *sync, struct tvs_worker *worker,
     tvs_sync_message_send(sync, worker, io, &message, peer);
 }
 
-/* The next of all that is here: as many sessions as fit, of as many records as a turn may see. */
+/*
+ * The next of all that is here: as many sessions as fit, of as many buckets as a turn may see. They
+ * are found by the forward table, which is as large as the sessions that there may be; records are
+ * as many as ports. A session that goes over to its other bucket meanwhile is told of by itself.
+ */
 static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
                         const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
 {
     struct tvs_sync_session *session;
+    uint32_t found[TVS_SYNC_SESSIONS];
     struct tvs_sync_message message;
-    uint64_t end = (uint64_t)worker->n_slots << 16;
-    uint64_t at = peer->bulk_cursor;
+    uint32_t n_buckets = worker->bucket_mask + 1;
+    uint32_t at = peer->bulk_cursor;
+    uint32_t end =
+        at < n_buckets && n_buckets - at > TVS_SYNC_SCAN ? at + TVS_SYNC_SCAN : n_buckets;
+    unsigned n = 0;
 
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_BULK, peer, ++peer->sent))
         return;
     peer->wants_bulk = false;
     session = message.body;
-    for (unsigned looked = 0; looked < TVS_SYNC_SCAN && at < end; at++) {
-        uint32_t port = at & UINT16_MAX;
+    for (; at < end && n + TVS_BUCKET_SLOTS <= TVS_SYNC_SESSIONS; at++)
+        for (unsigned slot = 0; slot < TVS_BUCKET_SLOTS; slot++) {
+            const struct tvs_bucket *bucket = &worker->buckets[at];
 
-        if (port < worker->port_first) {
-            at = (at & ~(uint64_t)UINT16_MAX) + worker->port_first - 1;
-            continue;
+            if (bucket->sig[slot] == 0)
+                continue;
+            found[n] = bucket->record[slot];
+            __builtin_prefetch(&worker->records[found[n++]]);
         }
-        if (port > worker->port_last) {
-            at |= UINT16_MAX;
-            continue;
-        }
-        looked++;
-        message.n += tvs_sync_session_write(worker, &session[message.n], &worker->records[at]);
-        if (message.n == TVS_SYNC_SESSIONS) {
-            at++;
-            break;
-        }
-    }
-    message.header->cursor = at < end ? (uint32_t)at : TVS_SYNC_END;
+    for (unsigned i = 0; i < n; i++)
+        message.n +=
+            tvs_sync_session_write(worker, &session[message.n], &worker->records[found[i]]);
+    message.header->cursor = at < n_buckets ? at : TVS_SYNC_END;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_send(sync, worker, io, &message, peer);
 }

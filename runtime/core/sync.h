@@ -11,7 +11,7 @@
  * - A peer counts as here once it has answered a challenge that this node drew: neither an old
  *   recording nor its own last life passes for it.
  * - Pull: who has found a peer, or lost more of its updates than the log holds, asks it for all its
- *   sessions, some hundred records a message, and asks for the next when it has got the last. The
+ *   sessions, a part of the forward table a message, and for the next when it has got the last. The
  *   asked one keeps nothing of it, the asker sets the pace, and a lost message is asked for again.
  *   Once each peer that is here has told everything, the worker is ready, and its node may announce.
  * - Whoever forwards a session's packets tells of it; there is no owner. States only go on (the
@@ -35,7 +35,7 @@ enum {
     TVS_SYNC_PULL_MS = 100,    /* an answer that has not come is asked for again */
     TVS_SYNC_FIND_MS = 1500,   /* after so long a peer that is silent is not there */
     TVS_SYNC_READY_MS = 60000, /* after so long a pull that does not end is not waited for */
-    TVS_SYNC_SCAN = 512,       /* records looked at for one answer */
+    TVS_SYNC_SCAN = 512,       /* buckets looked at for one answer */
     TVS_SYNC_ROOM = 14 + 20 + 8 + 48 + 40 * 32, /* bytes of the longest frame */
 };
 

@@ -62,6 +62,7 @@ static void adopt(struct tvs_sync *sync, struct tvs_sync_peer *peer,
     peer->n_wanted = 0;
     tvs_sync_window_start(&peer->window, hello->updates + 1);
     tvs_sync_pull_start(sync, peer, now);
+    peer->hello_at = now; /* our answer goes before the pull, which the peer would refuse else */
 }
 
 static void take_hello(struct tvs_sync *sync, struct tvs_sync_peer *peer,
@@ -80,7 +81,6 @@ static void take_hello(struct tvs_sync *sync, struct tvs_sync_peer *peer,
             tvs_sync_pull_start(sync, peer, now);
     } else if (hello.answer == peer->challenge) {
         adopt(sync, peer, header, &hello, now);
-        tvs_sync_hello_soon(sync, peer, now);
     } else {
         /* it may be new, or a recording: our challenge tells */
         sync->counters.unproved++;

@@ -12,6 +12,7 @@
 #include <emmintrin.h>
 
 #include "core/hash.h"
+#include "core/sync_queue.h"
 #include "tvs/worker.h"
 
 enum { TVS_NO_RECORD = 0 }; /* slot 0, port 0: never handed out */
@@ -133,6 +134,7 @@ static TVS_NOINLINE bool tvs_table_make_room(struct tvs_worker *worker, uint32_t
             continue;
         tvs_bucket_put(&worker->buckets[to], empty, sig, number);
         bucket->sig[slot] = 0;
+        tvs_sync_queue_put(worker, &worker->records[number]); /* a peer's pull may miss it now */
         if (tvs_table_first(worker, worker->records[number].hash) == at)
             bucket->overflow++;
         else

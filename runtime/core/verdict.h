@@ -35,12 +35,29 @@ TVS_INLINE void tvs_hand_over(struct tvs_worker *worker, struct tvs_frame *frame
     frame->arg = owner;
 }
 
-/* Sends a frame whose Ethernet header is still to be written. `counter`: the row it belongs to. */
+/*
+ * A next hop's verdict and argument for a frame, read together and once: the control thread may lose
+ * the neighbour at any moment, and what was looked at must be what is done. No verdict: not valid.
+ */
+TVS_INLINE uint16_t tvs_nexthop_way(const struct tvs_nexthop *nexthop)
+{
+    return __atomic_load_n((const uint16_t *)(const void *)&nexthop->valid, __ATOMIC_RELAXED);
+}
+
+TVS_INLINE bool tvs_way_is_valid(uint16_t way)
+{
+    return (uint8_t)way != TVS_V_NONE;
+}
+
+/*
+ * Sends a frame whose Ethernet header is still to be written, the way that was found valid.
+ * `counter`: the row it belongs to.
+ */
 TVS_INLINE void tvs_transmit(struct tvs_worker *worker, struct tvs_frame *frame,
-                             const struct tvs_nexthop *nexthop, uint64_t *counter)
+                             const struct tvs_nexthop *nexthop, uint16_t way, uint64_t *counter)
 {
     __builtin_memcpy(frame->data, nexthop->l2, sizeof(nexthop->l2));
-    memcpy(&frame->verdict, &nexthop->valid, 2); /* TVS_V_TX, and `arg` is the port */
+    memcpy(&frame->verdict, &way, sizeof(way)); /* TVS_V_TX, and `arg` is the port */
     worker->counters.tx_bytes += frame->len;
     ++*counter;
 }

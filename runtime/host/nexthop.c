@@ -129,9 +129,8 @@ void tvs_nexthops_resolve(struct tvs_nexthops *nexthops, uint16_t index, const u
 
 void tvs_nexthops_invalidate(struct tvs_nexthops *nexthops, uint16_t index)
 {
-    struct tvs_nexthop value = {.port = nexthops->info[index].port};
-
-    entry_store(&nexthops->entry[index], &value);
+    /* nothing but this: a worker that has just found it valid still sends to that neighbour */
+    __atomic_store_n(&nexthops->entry[index].valid, 0, __ATOMIC_RELAXED);
 }
 
 void tvs_nexthops_forget(struct tvs_nexthops *nexthops, uint8_t need)

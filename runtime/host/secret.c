@@ -51,7 +51,8 @@ static int read_file(const char *dir, const char *name, char text[TEXT_MAX])
     size_t n;
     int error;
 
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : dir, name[0] == '/' ? "" : "/",
+                 name) >= (int)sizeof path)
         return -ENAMETOOLONG;
     file = fopen(path, "re");
     if (file == NULL) {

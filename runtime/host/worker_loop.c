@@ -120,11 +120,15 @@ static TVS_NOINLINE void hear(struct turn *turn, const struct tvs_frame *frame,
 static uint8_t *sync_room(void *context)
 {
     struct turn *turn = context;
+    char *room;
 
     turn->sync_mbuf = rte_pktmbuf_alloc(turn->host->mbufs);
     if (turn->sync_mbuf == NULL)
         return NULL;
-    return (uint8_t *)rte_pktmbuf_append(turn->sync_mbuf, TVS_SYNC_ROOM);
+    room = rte_pktmbuf_append(turn->sync_mbuf, TVS_SYNC_ROOM);
+    if (room == NULL)
+        rte_pktmbuf_free(turn->sync_mbuf);
+    return (uint8_t *)room;
 }
 
 static void sync_send(void *context, uint16_t bytes, uint8_t port)

@@ -103,18 +103,22 @@ static const struct tvs_site site = {
 static const struct tvs_class class_0 = {.proto = TVS_TCP,
                                          .scheduler = TVS_SCHED_WRR,
                                          .on_down = TVS_ON_DOWN_RESET,
+                                         .is_synced = HAS_SYNC,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .scheduler = TVS_SCHED_RR,
                                          .on_down = TVS_ON_DOWN_KEEP,
+                                         .is_synced = HAS_SYNC,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_2 = {.proto = TVS_UDP,
                                          .scheduler = TVS_SCHED_WRR,
                                          .on_down = TVS_ON_DOWN_RESET,
+                                         .is_synced = HAS_SYNC,
                                          .timeout_ticks = UDP_TIMEOUTS};
 static const struct tvs_class class_3 = {.proto = TVS_UDP,
                                          .scheduler = TVS_SCHED_RR,
                                          .on_down = TVS_ON_DOWN_KEEP,
+                                         .is_synced = HAS_SYNC,
                                          .timeout_ticks = UDP_TIMEOUTS};
 
 TVS_INLINE enum tvs_request_result request(uint8_t class_id, struct tvs_worker *worker,

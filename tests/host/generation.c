@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A node small enough to predict: four workers, two local IPs each, flow rules of three shapes.
- * What the tests vary comes as macros: DEVICE, FAMILY, MODE, IDLE, ...
+ * What the tests vary comes as macros: DEVICE, FAMILY, MODE, IDLE, ... With N_PEERS 1 there is one
+ * more node, 192.0.2.12, which owns LIP_BASE + 16 to + 19, all of worker 2.
  * tests/host/node.py says the same in Python.
  */
 #include "tvs/generation.h"
@@ -49,11 +50,13 @@ static const struct tvs_site site = {
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
-    .on_down = TVS_ON_DOWN_RESET,
+    .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
+    .is_synced = N_PEERS > 0,
     .timeout_ticks = {0, 50, 50, 600, 50, 50, 20, 10, 0},
 };
 static const struct tvs_class udp_class = {
     .proto = TVS_UDP,
+    .is_synced = N_PEERS > 0,
     .timeout_ticks = {[TVS_S_UDP] = 100},
 };
 
@@ -74,6 +77,8 @@ __attribute__((constructor)) static void fill(void)
         lips[i] = (struct tvs_lip_entry){TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT};
     for (unsigned i = 0; i < N_LIPS; i++)
         lips[i] = (struct tvs_lip_entry){(uint8_t)(i / 2), 0, (uint16_t)(i % 2)};
+    for (unsigned i = 16; i < 20; i++)
+        lips[i] = (struct tvs_lip_entry){2, 1, (uint16_t)(N_PEERS > 0 ? i - 14 : TVS_LIP_NO_SLOT)};
     for (unsigned i = 0; i < 8; i++)
         vips[i].service = TVS_VIP_EMPTY;
     vip_add(0, 0, 0, TVS_VIP_ADDRESS);
@@ -139,6 +144,11 @@ static const struct tvs_gen_port ports[] = {{
     .prefix_len = 24,
     .gateway = IPV4(192, 0, 2, 1),
 }};
+static const uint16_t source_ports[N_WORKERS] = {50000, 50001, 50002, 50003};
+static const struct tvs_gen_sync_path paths[] = {
+    {IPV4(192, 0, 2, 11), IPV4(192, 0, 2, 12), source_ports},
+};
+static const struct tvs_gen_peer peers[] = {{"other", 1, 1, paths}};
 static const int16_t far_cores[N_WORKERS] = {1000, 1001, 1002, 1003}; /* when not shared */
 static const struct tvs_gen_route vip_routes[] = {{VIP, 32, TVS_ROUTE_VIP}};
 static const struct tvs_gen_route routes[] = {
@@ -160,6 +170,7 @@ static const struct tvs_gen_service services[] = {
 __attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
     .abi_version = ABI,
     .record_schema = TVS_RECORD_SCHEMA,
+    .sync_contract = 7,
     .id = ID,
     .compiler = "by hand",
     .site = "host-test",
@@ -172,7 +183,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
         {
             .sessions_per_worker = 10000,
             .buckets_per_worker = 4096,
-            .slots_per_worker = 2,
+            .slots_per_worker = N_PEERS > 0 ? 6 : 2,
             .port_first = 1024,
             .port_last = 65535,
             .mbufs = 8191,
@@ -191,6 +202,14 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
             .n_rules = sizeof(rules) / sizeof(rules[0]),
             .rules = rules,
         },
+    .sync =
+        {
+            .port = N_PEERS > 0 ? 7000 : 0,
+            .key_is_env = KEY_IS_ENV,
+            .key = KEY,
+            .n_peers = N_PEERS,
+            .peers = peers,
+        },
     .n_ports = 1,
     .n_lips = N_LIPS,
     .n_vip_routes = 1,
@@ -204,5 +223,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .routes = routes,
     .pools = pools,
     .services = services,
+    .path_site = &site,
     .burst = burst,
 };

@@ -63,6 +63,9 @@ def generation(directory: Path, **variant: str) -> Path:
         "WATCHDOG_MS": "1000",
         "SHARED": "true",
         "HUGEPAGE_MB": "0",
+        "N_PEERS": "0",
+        "KEY": '"sync.key"',
+        "KEY_IS_ENV": "false",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"
@@ -123,21 +126,36 @@ def ip_command(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-def wire_in(namespace: str, interface: str) -> socket.socket:
-    """A packet socket of another namespace: the socket stays there, the thread comes back."""
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Sockets that are made meanwhile are of another namespace, and stay there."""
     libc = ctypes.CDLL(None, use_errno=True)
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/var/run/netns/{namespace}", os.O_RDONLY)
     try:
         assert libc.setns(there, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        wire.bind((interface, 0))
+        yield
     finally:
         assert libc.setns(here, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
         os.close(here)
         os.close(there)
+
+
+def wire_in(namespace: str, interface: str) -> socket.socket:
+    """A packet socket of another namespace."""
+    with inside(namespace):
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        wire.bind((interface, 0))
     wire.settimeout(5)
     return wire
+
+
+def socket_in(namespace: str, address: tuple[str, int]) -> socket.socket:
+    """A UDP socket of another namespace, bound to an address there."""
+    with inside(namespace):
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind(address)
+    return made
 
 
 @contextmanager
@@ -156,14 +174,18 @@ def namespaces() -> Iterator[tuple[str, str]]:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
-def start(namespace: str, shared_object: Path, directory: Path) -> "subprocess.Popen[str]":
+def start(
+    namespace: str, shared_object: Path, directory: Path, **environment: str
+) -> "subprocess.Popen[str]":
     arguments = ["--generation", str(shared_object), "--run-dir", str(directory / "run")]
+    arguments += ["--secrets-dir", str(directory / "secrets")]
     with (directory / "log").open("w", encoding="utf-8") as log:
         return subprocess.Popen(
             ["ip", "netns", "exec", namespace, str(tvsd()), *arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, **environment},
         )
 
 

@@ -6,6 +6,7 @@ One run is made; each test looks at a part of its report.
 import pytest
 
 from tests.lab.conftest import Laptop
+from tvsc.lab.drill import HELD
 from tvsc.lab.report import BackendDrill, FailoverDrill, Report
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
@@ -70,9 +71,19 @@ def test_a_node_dies(report: Report) -> None:
     assert drill.outage.lasted_ms < HOLD_MS
     assert drill.flows_of_survivors > 0
     assert drill.moved_flows_of_survivors == 0 or not report.setting.resilient_groups
-    assert drill.lost_elsewhere == 0
     assert drill.served_by == ["tvs-a2", "tvs-a3", "tvs-a4"]
     assert drill.rejoin_ms is not None
+
+
+@pytest.mark.parametrize("name", ["node-loss", "node-freeze"])
+def test_no_open_connection_ends_with_a_node_or_by_its_return(report: Report, name: str) -> None:
+    drill = _failover(report, name)
+    assert drill.keeps_sessions
+    assert drill.held == HELD
+    assert drill.held_by_victims > 0
+    assert drill.lost_with_victims == 0
+    assert drill.lost_elsewhere == 0
+    assert drill.lost_by_rejoin == 0
 
 
 def test_a_node_freezes(report: Report) -> None:
@@ -93,6 +104,7 @@ def test_a_cluster_dies(report: Report) -> None:
     assert drill.recovered
     assert drill.outage.lasted_ms < HOLD_MS
     assert drill.served_by == ["tvs-b1", "tvs-b2", "tvs-b3", "tvs-b4"]
+    assert not drill.keeps_sessions
     assert drill.rejoin_ms is not None
 
 

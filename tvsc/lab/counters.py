@@ -79,6 +79,7 @@ def judge(topology: Topology, before: Snapshot, after: Snapshot, connections: in
                 tx=delta.tx_request + delta.tx_reply + delta.tx_local,
                 kernel=delta.kernel,
                 handover=delta.handover,
+                sync=delta.sync,
                 drops={reason: count for reason, count in delta.drops.items() if count},
                 sessions=delta.sessions,
                 link_to_node=to_node,
@@ -88,13 +89,14 @@ def judge(topology: Topology, before: Snapshot, after: Snapshot, connections: in
     total = Tally.sum(deltas.values())
     checks = [
         Check(
-            what="frames = sent on + to the kernel + handed over + dropped",
+            what="frames = sent on + to the kernel + handed over + session sync + dropped",
             left=total.frames,
             right=total.tx_request
             + total.tx_reply
             + total.tx_local
             + total.kernel
             + total.handover
+            + total.sync
             + sum(total.drops.values()),
         ),
         Check(

@@ -150,20 +150,27 @@ class DrillGround:
             recovered = self._until(lambda: _quiet(prober, killed_ns), RECOVERY_PATIENCE_S)
             outage = _outage(prober.stop(), killed_ns)
             events = ask(self.run, "status", since_ns=killed_ns).events
-            _, lost = held.ask_again()
-            held.close()
+            alive, lost = held.ask_again()
             after = self._owners()
             if op == "freeze-nodes":
                 ask(self.run, "kill-nodes", names)
             self.say("start it again" if len(victims) == 1 else "start them again")
             rejoin_ms = self._restart(victims)
         rejoined = self._owners()
+        still_alive, _ = held.ask_again()
+        held.close()
+        lost_by_rejoin = len(alive) - len(still_alive)
+        keeps = all(node.sync_key is not None for node in victims) and {
+            node.cluster for node in victims
+        } <= {node.cluster for node in self.topology.serving if node.name not in names}
         lost_with = sum(1 for fetch in lost if holders[fetch][0] in names)
         survivors = [flow for flow in before.keys() & after.keys() if before[flow] not in names]
         moved = sum(1 for flow in survivors if after[flow] != before[flow])
         good = recovered and rejoin_ms is not None
         if self.resilient:  # a switch with plain multipath breaks flows of survivors: no surprise
             good = good and moved == 0 and lost_with == len(lost)
+        if keeps:
+            good = good and not lost and lost_by_rejoin == 0
         return FailoverDrill(
             name=name,
             what=what,
@@ -175,6 +182,8 @@ class DrillGround:
             held_by_victims=sum(1 for where in holders.values() if where[0] in names),
             lost_with_victims=lost_with,
             lost_elsewhere=len(lost) - lost_with,
+            lost_by_rejoin=lost_by_rejoin,
+            keeps_sessions=keeps,
             flows_of_survivors=len(survivors),
             moved_flows_of_survivors=moved,
             served_by=sorted(set(after.values())),

@@ -7,6 +7,7 @@ when the daemon dies the switch loses the link at once, as when a cable is pulle
 
 import contextlib
 import fcntl
+import secrets
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -81,14 +82,43 @@ def start_bird(node: LabNode, files: NodeFiles, run: RunDirectory) -> Child:
     )
 
 
-def start_daemon(node: LabNode, files: NodeFiles, run: RunDirectory) -> Child:
-    """`tvsd`, with the node's generation as its only configuration."""
+def secrets_dir(run: RunDirectory, cluster: str) -> Path:
+    """Where the nodes of a cluster find their secrets."""
+    return run.path / "secrets" / cluster
+
+
+def make_keys(topology: Topology, run: RunDirectory) -> dict[str, str]:
+    """A new sync key for each cluster that has one, by cluster, and in the file that the cluster's
+    nodes read if it is one. It is of this lab alone, and ends with the run directory.
+    """
+    keys: dict[str, str] = {}
+    for node in topology.nodes:
+        if node.sync_key is None or node.cluster in keys:
+            continue
+        keys[node.cluster] = secrets.token_hex(16)
+        if not node.sync_key.is_env:
+            path = secrets_dir(run, node.cluster) / node.sync_key.name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(keys[node.cluster] + "\n", encoding="ascii")
+    return keys
+
+
+def start_daemon(node: LabNode, files: NodeFiles, run: RunDirectory, key: str | None) -> Child:
+    """`tvsd`, with the node's generation as its only configuration. `key`: its cluster's, for
+    session sync.
+    """
     folder = run.folder("nodes", node.name)
     path = control_socket(run, node.name)
     path.unlink(missing_ok=True)
     command = [str(files.tvsd), "--generation", str(files.generation)]
+    command += ["--secrets-dir", str(secrets_dir(run, node.cluster))]
+    environment = {}
+    if key is not None and node.sync_key is not None and node.sync_key.is_env:
+        environment[node.sync_key.name] = key
     return spawn(
         [*command, "--run-dir", str(folder), "--control-socket", str(path)],
+        environment=environment,
         namespace=node.namespace,
         log=run.logs / f"{node.name}.tvsd.log",
         role="tvsd",

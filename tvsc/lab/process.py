@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +83,17 @@ def identify(pid: int) -> Identity | None:
     return None if fields is None else Identity(pid=pid, start=int(fields[19]))
 
 
-def spawn(arguments: Sequence[str], *, namespace: str, log: Path, role: str, owner: str) -> Child:
-    """Starts a program in a namespace. Call it from the main thread: the kernel ties the child to
-    the thread that made it.
+def spawn(
+    arguments: Sequence[str],
+    *,
+    namespace: str,
+    log: Path,
+    role: str,
+    owner: str,
+    environment: Mapping[str, str] | None = None,
+) -> Child:
+    """Starts a program in a namespace, with `environment` beside our own. Call it from the main
+    thread: the kernel ties the child to the thread that made it.
     """
     command = tied(["ip", "netns", "exec", namespace, *arguments])
     with log.open("ab") as output:
@@ -95,6 +103,7 @@ def spawn(arguments: Sequence[str], *, namespace: str, log: Path, role: str, own
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env={**os.environ, **(environment or {})},
         )
     identity = identify(popen.pid)
     start = 0 if identity is None else identity.start

@@ -148,6 +148,7 @@ class Narrator:
             ">sent on",
             ">kernel",
             ">handover",
+            ">sync",
             ">dropped",
             ">to switch",
             ">sessions",
@@ -157,6 +158,7 @@ class Narrator:
                 row.node,
                 *(str(n) for n in (row.link_to_node, row.frames, row.tx, row.kernel)),
                 str(row.handover),
+                str(row.sync),
                 str(sum(row.drops.values())),
                 str(row.link_from_node),
                 str(row.sessions),
@@ -251,9 +253,10 @@ def _ms(value: float | None) -> str:
 
 def _connections(drill: FailoverDrill) -> str:
     others = drill.held - drill.held_by_victims
+    why = "session sync" if drill.keeps_sessions else "nobody else had their sessions"
     return (
-        f"{drill.lost_with_victims} of {drill.held_by_victims} through the dead lost (no session "
-        f"sync yet), {drill.lost_elsewhere} of {others} others"
+        f"{drill.lost_with_victims} of {drill.held_by_victims} through the dead lost ({why}), "
+        f"{drill.lost_elsewhere} of {others} others; by their return {drill.lost_by_rejoin}"
     )
 
 

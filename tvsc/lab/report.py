@@ -59,6 +59,7 @@ class NodeCounters(Row):
     tx: int
     kernel: int
     handover: int
+    sync: int
     drops: dict[str, int]
     sessions: int
     link_to_node: int
@@ -95,7 +96,10 @@ class Outage(Row):
 
 
 class FailoverDrill(Row):
-    """The loss of nodes. `lost_*` are connections that were open before and answer no more."""
+    """The loss of nodes. `lost_*` are connections that were open before and answer no more;
+    `lost_by_rejoin` those that still did while the nodes were away. `keeps_sessions`: nodes of the
+    same cluster are left, and it has session sync.
+    """
 
     name: str
     what: str
@@ -107,6 +111,8 @@ class FailoverDrill(Row):
     held_by_victims: int
     lost_with_victims: int
     lost_elsewhere: int
+    lost_by_rejoin: int
+    keeps_sessions: bool
     flows_of_survivors: int
     moved_flows_of_survivors: int
     served_by: list[str]

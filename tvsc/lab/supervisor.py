@@ -58,6 +58,7 @@ class Supervisor:
             supervisor=own,
             namespaces=list(spec.topology.namespaces),
         )
+        self.keys: dict[str, str] = {}
         self.children: dict[tuple[str, str], Child] = {}
         self.ending: list[Child] = []
         self.attaching: list[Attachment] = []
@@ -103,6 +104,7 @@ class Supervisor:
         switch.make(topology)
         for member in topology.nodes:
             node.make(member, self._files(member))
+        self.keys = node.make_keys(topology, run)
         self._report(Progress(stage="servers", total=len(topology.servers)))
         for real in topology.servers:
             self._add(*server.start(real, run))
@@ -308,7 +310,8 @@ class Supervisor:
         for child in self.ending:  # its devices have the same names
             if child.recorded.role == "tvsd" and child.recorded.owner == member.name:
                 child.popen.wait()
-        daemon = node.start_daemon(member, self._files(member), self.run_directory)
+        key = self.keys.get(member.cluster)
+        daemon = node.start_daemon(member, self._files(member), self.run_directory, key)
         self._add(daemon)
         deadline = time.monotonic() + node.START_PATIENCE_S
         self.attaching.append(node.attachment(member, daemon, deadline))

@@ -21,6 +21,7 @@ from tvsc.model import (
     Port,
     Preference,
     Protocol,
+    SecretSource,
     Site,
     VdevDevice,
 )
@@ -60,8 +61,18 @@ class BgpSession:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncKey:
+    """Where a node looks for the key of session sync: an environment variable, or a file below the
+    directory of secrets.
+    """
+
+    is_env: bool
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabNode:
-    """A load balancer. `lips[w]` are worker w's local IPs."""
+    """A load balancer. `lips[w]` are worker w's local IPs. No `sync_key`: no session sync."""
 
     name: str
     cluster: str
@@ -69,6 +80,7 @@ class LabNode:
     namespace: str
     links: tuple[NodeLink, ...]
     lips: tuple[tuple[IPv4Address, ...], ...]
+    sync_key: SyncKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +245,21 @@ def _node(cluster: Cluster, node: Node, index: int, prefix: str) -> LabNode:
         namespace=f"{prefix}-node-{node.name}",
         links=links,
         lips=node.lips,
+        sync_key=_sync_key(cluster),
     )
+
+
+def _sync_key(cluster: Cluster) -> SyncKey | None:
+    if cluster.sync is None:
+        return None
+    key = cluster.sync.key
+    if key.source is SecretSource.FILE and key.name.startswith("/"):
+        raise LabError(
+            f"the sync key of cluster `{cluster.name}` is in {key.name}",
+            help="the lab makes keys of its own and leaves this machine's files alone: "
+            "a relative path is one below the directory of secrets",
+        )
+    return SyncKey(is_env=key.source is SecretSource.ENV, name=key.name)
 
 
 def _tap_name(node: Node, port: Port) -> str:

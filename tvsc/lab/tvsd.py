@@ -26,6 +26,7 @@ class Tally:
     tx_local: int = 0
     kernel: int = 0
     handover: int = 0
+    sync: int = 0
     sessions: int = 0
     nic_rx: int = 0
     nic_tx: int = 0
@@ -53,6 +54,7 @@ class Tally:
             tx_local=self.tx_local + sign * other.tx_local,
             kernel=self.kernel + sign * other.kernel,
             handover=self.handover + sign * other.handover,
+            sync=self.sync + sign * other.sync,
             sessions=self.sessions + sign * other.sessions,
             nic_rx=self.nic_rx + sign * other.nic_rx,
             nic_tx=self.nic_tx + sign * other.nic_tx,
@@ -67,6 +69,7 @@ class _Path(BaseModel):
     tx_local: int
     kernel: int
     handover: int
+    sync: int
     sessions_opened: int
 
 
@@ -109,6 +112,7 @@ def _of_worker(worker: _Worker) -> Tally:
         tx_local=path.tx_local,
         kernel=path.kernel,
         handover=path.handover,
+        sync=path.sync,
         sessions=path.sessions_opened,
         nic_rx=sum(worker.host.rx_packets),
         nic_tx=sum(worker.host.tx_packets),

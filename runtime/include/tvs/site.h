@@ -17,6 +17,7 @@ struct tvs_class {
     uint8_t scheduler;      /* enum tvs_scheduler */
     uint8_t client_address; /* enum tvs_client_address */
     uint8_t on_down;        /* enum tvs_on_down */
+    bool is_synced;         /* peers are told of its sessions */
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 

@@ -38,7 +38,7 @@ struct tvs_sync_header {
     uint64_t contract; /* of the generation */
     uint64_t epoch;    /* drawn by the sender when it started */
     uint64_t number;   /* from 1: updates of the sender's worker; all else, per peer */
-    uint32_t cursor;   /* pull, bulk: a record's number, as the asked one counts them */
+    uint32_t cursor;   /* pull, bulk: where in its tables the asked one is */
     uint16_t n;        /* sessions that follow */
     uint16_t spare;
 } __attribute__((packed));
