@@ -4,8 +4,8 @@
  * session lives on when its node does not. Free of DPDK, like the packet path; one thread per
  * worker, no lock. Read include/tvs/sync.h, the messages, first.
  *
- * - Updates: the path queues a session when it is established and when its state changes, the sweep
- *   when its copies would run out. A message carries up to 40, goes to all peers under one number,
+ * - Updates: the path queues a session when it is established and when it has ended, the sweep when
+ *   its copies would run out. A message carries up to 40, goes to all peers under one number,
  *   and its record numbers are logged: what a peer lost it asks for by number, and gets as it is
  *   now.
  * - A peer counts as here once it has answered a challenge that this node drew: neither an old

@@ -44,7 +44,7 @@ PEER = "192.0.2.12"
 SERVER = ip("10.20.0.1")
 PEER_LIP = LIP_BASE + 16
 WORKER = 2  # owns it
-SYN, ACK, FIN = 2, 16, 1
+SYN, ACK, RST = 2, 16, 4
 
 
 def client_of(worker: int, number: int) -> tuple[int, int]:
@@ -210,7 +210,7 @@ def test_updates_are_told_and_taken(tmp_path: Path, idle: str) -> None:
         other.send(other.ends[WORKER].update([copy]))
         until("the session is there", lambda: sync_counter(machine, "learned") == 1)
         assert forwarded(machine, copy, ACK)[ETH + 12 : ETH + 24] == onward(copy)
-        forwarded(machine, copy, FIN | ACK)
+        forwarded(machine, copy, RST | ACK)
 
         def is_told() -> bool:
             return any(
@@ -218,7 +218,7 @@ def test_updates_are_told_and_taken(tmp_path: Path, idle: str) -> None:
                 for heard in other.ends[WORKER].learned
             )
 
-        until("the peer is told of the FIN", is_told)
+        until("the peer is told of the end", is_told)
 
 
 def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
