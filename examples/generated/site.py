@@ -1,6 +1,6 @@
 """500 services in 20 lines of Python. Try `tvsc check examples/generated/site.py`."""
 
-from tvsc import Cluster, Fabric, LocalIps, Node, Pool, Port, Service, Site, host
+from tvsc import Cluster, Fabric, LocalIps, Node, Pool, Port, Secret, Service, Site, Sync, host
 
 LINK, VIPS, SERVERS = "192.0.2.0/24", "203.0.113.0/24", "10.20.0.0/16"
 
@@ -21,6 +21,7 @@ def service(i: int) -> Service:
 
 cluster = Cluster(name="A", workers=2, steering="software", sessions="100k", idle="interrupt")
 cluster.local_ips = LocalIps(short="172.16.0.0/22", long="/24", workers=4)
+cluster.sync = Sync(port=7000, key=Secret(file="sync.key"))
 cluster.fabric = Fabric(address=host(LINK, 1), asn=64500, bfd="300ms x 3")
 cluster.nodes = [node(n) for n in range(1, 5)]
 site = Site(name="generated", asn=64512, seed="generated", clusters=[cluster])

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compile.sites import make_cluster, make_site
+from tests.compile.sites import SYNC, make_cluster, make_site
 from tvsc.checks.capacity_load import Room, demand_of, load_fits, room_of
 from tvsc.checks.capacity_report import Usage, capacity
+from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, told_per_s
 from tvsc.cli.main import main
 from tvsc.model import Load, Site, Steering
+from tvsc.plan.memory import plan_memory
 from tvsc.plan.rss import reta
 
 CASES = Path(__file__).parents[1] / "diagnostics" / "cases"
+KEY = "session table", "worker"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -59,7 +62,62 @@ def test_sums() -> None:
     assert each.note == "a port rests for 1,421 s before it is taken again"
     assert found["flow rules", "NIC x520"].need == 3 * 3
     assert found["hugepages", "node, socket 0"].need
-    assert found["sync bandwidth", "node"].note == "not in this version"
+    assert found["sync bandwidth", "node"].need == 0
+    assert found["sync bandwidth", "node"].note == "the cluster has no `sync`"
+
+
+def test_sync_bandwidth() -> None:
+    """1000 new a second, three times each, and 300,000 sessions, twice in their 900 s."""
+    site = loaded(300_000, new=1000)
+    cluster = site.clusters[0].model_copy(update={"sync": SYNC})
+    site = site.model_copy(update={"clusters": (cluster,)})
+    row = rows(site)["sync bandwidth", "node"]
+    told = 3 * 1000 + -(-300_000 // 450)
+    header = 48 + 8 + 20 + 14 + 24
+
+    def sent(nodes: int) -> int:
+        """Full messages, and one that is not each 5 ms of each of 3 workers."""
+        own = -(-told // nodes)
+        return (nodes - 1) * 8 * (32 * own + header * (own // 40 + 3 * 200))
+
+    assert (row.need, row.need_lost) == (sent(3), sent(2))
+    assert (row.have, row.have_lost) == (None, None)
+    assert row.note.startswith("630 messages/s at most to each of 2 others")
+    table = rows(site)["session table", "worker"]
+    assert "copies of 300,000 sessions" in table.note
+    assert (table.have, table.need) == (150_000, rows(loaded(300_000, 1000))[KEY].need)
+    hugepages = rows(site)["hugepages", "node, socket 0"].need
+    assert hugepages == plan_memory(cluster, cluster.nodes[0], "").hugepage_mb
+
+
+def test_nobody_is_told_by_the_last_node() -> None:
+    cluster = make_cluster(nodes=("a1", "a2"), sync=SYNC)
+    site = loaded(300_000, new=1000).model_copy(update={"clusters": (cluster,)})
+    assert rows(site)["sync bandwidth", "node"].need_lost == 0
+
+
+def test_a_message_has_a_session() -> None:
+    """However little is told, no more messages are sent than sessions."""
+    assert messages_per_s(told=30, nodes=3, workers=8) == 10
+    assert bits_per_s(told=30, nodes=3, workers=8) == 2 * 8 * 10 * (32 + 114)
+
+
+def test_sync_bandwidth_wants_a_load() -> None:
+    site = make_site(clusters=(make_cluster(sync=SYNC),))
+    row = rows(site)["sync bandwidth", "node"]
+    assert (row.need, row.need_lost, row.note) == (None, None, "no service declares a `load`")
+
+
+def test_udp_is_told_once_and_the_dearer_protocol_counts() -> None:
+    site = loaded(10)
+    load = Load(sessions=60_000, new_per_s=500)
+    dns = site.services[1].model_copy(update={"load": load})
+    assert {listener.protocol.value for listener in dns.listeners} == {"udp"}
+    assert told_per_s(dns) == 500 + 60_000 * 2 // 30  # idle for 30 s at most
+    both = dns.model_copy(
+        update={"listeners": (*dns.listeners, *site.services[0].listeners), "load": load}
+    )
+    assert told_per_s(both) == max(500 + 4000, 1500 + -(-60_000 // 450))
 
 
 def test_without_a_load_nothing_is_compared() -> None:

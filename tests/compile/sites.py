@@ -34,6 +34,7 @@ from tvsc.model import (
     Site,
     StatusRange,
     Steering,
+    Sync,
     TcpCheck,
     Timeouts,
     Vip,
@@ -114,6 +115,9 @@ def make_node(cluster: str, index: int, workers: int, per_worker: int, name: str
     )
 
 
+SYNC = Sync(port=7000, key=Secret(source=SecretSource.FILE, name="sync.key"))
+
+
 def make_cluster(
     name: str = "A",
     nodes: tuple[str, ...] = ("tvs-a1", "tvs-a2"),
@@ -121,6 +125,7 @@ def make_cluster(
     per_worker: int = 3,
     steering: Steering = Steering.FDIR,
     role: Role | None = None,
+    sync: Sync | None = None,
 ) -> Cluster:
     return Cluster(
         name=name,
@@ -133,7 +138,7 @@ def make_cluster(
         local_ips=LocalIps(
             short=IPv4Network("172.16.0.0/22"), long_length=24, per_worker=per_worker
         ),
-        sync=None,
+        sync=sync,
         fabric=(
             Fabric(
                 address=IPv4Address("192.0.2.1"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.compile.probe import run_c
 from tests.compile.sites import make_site, make_sources
+from tvsc.checks import capacity_sync
 from tvsc.plan import NodePlan, abi, plan_site
 from tvsc.plan.memory import buffer_bytes
 from tvsc.plan.rss import toeplitz
@@ -23,6 +24,7 @@ CONSTANTS = {
     "TVS_CACHE_LINE": abi.CACHE_LINE,
     "TVS_MAX_WORKERS": abi.MAX_WORKERS,
     "TVS_MAX_SLOTS": abi.MAX_SLOTS,
+    "TVS_MAX_PEERS": abi.MAX_PEERS,
     "TVS_MAX_SERVICES": abi.MAX_SERVICES,
     "TVS_MAX_BURST": abi.MAX_BURST,
     "TVS_LIP_NOBODY": abi.LIP_NOBODY,
@@ -32,6 +34,9 @@ CONSTANTS = {
     "TVS_N_STATES": len(abi.STATES),
     **{f"TVS_S_{name}": number for number, name in enumerate(abi.STATES)},
     "sizeof(struct tvs_tuple)": abi.RSS_INPUT_BYTES,
+    "TVS_SYNC_SESSIONS": capacity_sync.SESSIONS_PER_MESSAGE,
+    "sizeof(struct tvs_sync_session)": capacity_sync.SESSION_BYTES,
+    "sizeof(struct tvs_sync_header)": capacity_sync.HEADER_BYTES,
 }
 
 
@@ -42,6 +47,7 @@ def test_constants(tmp_path: Path) -> None:
     source = f"""#include <stdio.h>
 #include "tvs/generation.h"
 #include "tvs/site.h"
+#include "tvs/sync.h"
 int main(void)
 {{
 {prints}

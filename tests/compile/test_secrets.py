@@ -28,11 +28,16 @@ cluster A {
     idle     interrupt
     local-ips { short 172.16.0.0/23  long /24 per node  workers 4 each }
     fabric 192.0.2.1 { asn 64500  password env "BGP_PASSWORD" }
-    fabric 192.0.2.2 { asn 64500  password file "secrets/bgp.key" }SYNC
+    fabric 192.0.2.2 { asn 64500  password file "secrets/bgp.key" }
+    sync { port 7000  key file "secrets/sync.key" }
     node a1 {
         router-id 10.255.0.1
         workers   shared
         port fwd { vdev "net_tap0,iface=a1"  nic tap  address 192.0.2.11/24  gateway 192.0.2.1 }
+    }
+    node a2 like a1 {
+        router-id 10.255.0.2
+        port fwd { vdev "net_tap0,iface=a2"  address 192.0.2.12/24 }
     }
 }
 pool web { server 10.20.1.1:80  server 10.20.1.2:80 }
@@ -57,9 +62,8 @@ class Place:
         for name in ("bgp", "sync"):
             key = VALUES["file" if name == "bgp" else "sync"]
             (directory / "secrets" / f"{name}.key").write_text(f"{key}\n")
-        (directory / "site.tvs").write_text(SITE.replace("SYNC", ""))
-        sync = '\n    sync { port 7000  key file "secrets/sync.key" }'
-        (directory / "wrong.tvs").write_text(SITE.replace("SYNC", sync))
+        (directory / "site.tvs").write_text(SITE)
+        (directory / "wrong.tvs").write_text(SITE.replace("port 7000", "port 3784"))
 
     def run(self, *args: str) -> bytes:
         """All that a command prints."""
@@ -123,4 +127,5 @@ def test_outputs(place: Place) -> None:
         assert_clean(name, data)
     assert any(b"BGP_PASSWORD" in data for data in seen.values())
     assert any(b"bgp.key" in data for data in seen.values())
+    assert any(b"sync.key" in data for name, data in seen.items() if name.endswith("generation.c"))
     assert ".key" not in place.opened.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -144,9 +145,36 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
         "replies come back by 172.16.2.0/24, which it alone announces; flow rules 172.16.2.",
         "after its loss: one of tvs-a1, tvs-a2, tvs-a4: the same queue",
         "only when no node of cluster A announces the VIP",
-        "no session sync in this version",
+        "open sessions go on with the dead node's local IP on the survivor (session sync)",
     ):
         assert words in out
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_open_sessions(synced: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What becomes of them after a node's loss is said in both forms, of requests and replies."""
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text()
+    text = re.sub(r" *sync *\{[^}]*\}\n", "", text)
+    if synced:
+        text = text.replace("cluster A {", 'cluster A {\n    sync { port 7000  key env "K" }', 1)
+    site = tmp_path / "site.tvs"
+    site.write_text(text)
+    reply = "10.20.0.11:8080 -> 172.16.1.9:2000/tcp"
+    said = {
+        REQUEST: "open sessions go on with the dead node's local IP on the survivor (session sync)"
+        if synced
+        else "open sessions end (the cluster has no `sync`), new ones are served",
+        reply: "the session goes on there (session sync)"
+        if synced
+        else "`lip_of_peer`: the session was not handed over (the cluster has no `sync`)",
+    }
+    for flow, words in said.items():
+        code, out, _ = run(["explain", "flow", str(site), flow], capsys)
+        assert code == 0
+        assert words in out
+        _, out, _ = run(["explain", "flow", str(site), flow, "--format", "json"], capsys)
+        for node in json.loads(out)["clusters"][0]["nodes"]:
+            assert node["loss"]["sessions_go_on"] is synced
 
 
 def test_text_of_two_nodes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -102,13 +102,17 @@ def frame(flow: Flow) -> bytes:
 
 
 def on_node(found: FlowExplanation) -> tuple[Arrival, bool]:
-    """Where the flow arrives on NODE, and whether that is so only after another node's loss."""
+    """Where the flow arrives on NODE, and whether it is for another node alone, whose sessions this
+    one does not have.
+    """
     for cluster in found.clusters:
         for part in cluster.nodes:
             if part.node == NODE:
                 return part.arrival, False
     (part,) = found.clusters[0].nodes  # a local IP of another node
-    return part.loss.replies[0].arrivals[part.loss.survivors.index(NODE)], True
+    return part.loss.replies[0].arrivals[
+        part.loss.survivors.index(NODE)
+    ], not part.loss.sessions_go_on
 
 
 def is_martian(flow: Flow) -> bool:

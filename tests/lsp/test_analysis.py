@@ -125,8 +125,8 @@ def by_name(found: Analysis) -> dict[str, list[str]]:
 def test_names_of_an_example() -> None:
     found = analysis(ROOT / "examples" / "two-clusters" / "site.tvs")
     names = by_name(found)
-    assert names["pool web"] == ["pools/web.tvs:3", "site.tvs:84"]
-    assert names["pool dns"] == ["pools/dns.tvs:3", "site.tvs:97", "pools/dns.tvs:9"]
+    assert names["pool web"] == ["pools/web.tvs:3", "site.tvs:91"]
+    assert names["pool dns"] == ["pools/dns.tvs:3", "site.tvs:104", "pools/dns.tvs:9"]
     assert names["nic x520"] == ["site.tvs:22", "site.tvs:34"]
     assert names["cluster A"] == ["site.tvs:41", "site.tvs:70"]
     assert names["port fwd"] == ["site.tvs:32", "site.tvs:65", "site.tvs:77"]

@@ -20,6 +20,7 @@ def read_site(path: Path) -> Site:
     plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     assert plan["format_version"] == 1
     lips = IPv4Network(plan["lips"]["short"])
+    copies = {row["address"]: row["slot"] for row in plan["lips"]["copies"]}
     memory, steering = plan["memory"], plan["steering"]
     return Site(
         n_workers=plan["cores"]["n_workers"],
@@ -30,7 +31,7 @@ def read_site(path: Path) -> Site:
         ports=tuple(port(row) for row in plan["ports"]),
         lip_base=int(lips.network_address),
         lip_count=lips.num_addresses,
-        lips={ip(row["address"]): lip(row, plan) for row in plan["lips"]["entries"]},
+        lips={ip(row["address"]): lip(row, plan, copies) for row in plan["lips"]["entries"]},
         services=tuple(service(row, plan) for row in plan["services"]),
         pools=tuple(pool(row) for row in plan["pools"]),
         sessions_per_worker=memory["sessions_per_worker"],
@@ -52,10 +53,11 @@ def port(row: dict[str, Any]) -> Port:
     return Port(plain.address, plain.prefix_len, bytes.fromhex(row["gateway_mac"].replace(":", "")))
 
 
-def lip(row: dict[str, Any], plan: dict[str, Any]) -> Lip:
+def lip(row: dict[str, Any], plan: dict[str, Any], copies: dict[str, int]) -> Lip:
     """Without session sync the sessions of a peer's local IP are not here."""
-    here = row["node"] == plan["node_index"]
-    return Lip(row["worker"], row["slot"] if here else None)
+    if row["node"] == plan["node_index"]:
+        return Lip(row["worker"], row["slot"])
+    return Lip(row["worker"], copies.get(row["address"]), own=False)
 
 
 def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:

@@ -26,6 +26,7 @@ class Lip:
 
     worker: int
     slot: int | None  # of the worker's records; None: its sessions are not on this node
+    own: bool = True  # else a peer's: copies of its sessions are here
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class Site:
         return None
 
     def lips_of(self, worker: int) -> list[int]:
-        """Addresses in order of slot."""
+        """Its own addresses, in order of slot."""
         own = [
             (lip.slot, address)
             for address, lip in self.lips.items()
-            if lip.worker == worker and lip.slot is not None
+            if lip.worker == worker and lip.slot is not None and lip.own
         ]
         return [address for _, address in sorted(own)]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from tests.compile.sites import make_cluster, make_site
 from tests.naive.nic import toeplitz
 from tvsc.checks.steering_proof import NodeSteering, planned_steering
 from tvsc.lower.nics import profile
-from tvsc.model import Cluster, Driver, NicProfile, Protocol, Site, Steering
+from tvsc.model import Cluster, Driver, NicProfile, Protocol, Site, Steering, Sync
 from tvsc.nic import ICMP, TCP, UDP, Packet
 from tvsc.plan import SteeringPlan
 from tvsc.plan.lips import cluster_lips
@@ -23,11 +24,14 @@ def site_of(
     workers: int = 4,
     per_worker: int = 3,
     steering: Steering = Steering.FDIR,
+    sync: Sync | None = None,
 ) -> Site:
     """One cluster of one kind of NIC."""
     names = tuple(f"a{n + 1}" for n in range(nodes))
     nic: NicProfile = profile("x520", driver, "nic/x520")
-    cluster = make_cluster(nodes=names, workers=workers, per_worker=per_worker, steering=steering)
+    cluster = make_cluster(
+        nodes=names, workers=workers, per_worker=per_worker, steering=steering, sync=sync
+    )
     return make_site(clusters=(cluster,), nics=(nic,))
 
 
@@ -84,3 +88,16 @@ def counterexample(
             if len({queue(n.steering, packet) for n in nodes}) != 1:
                 return packet
     return None
+
+
+def messages_astray(nodes: list[NodeSteering]) -> Iterator[Packet]:
+    """The messages of session sync that another worker gets than they are for."""
+    receivers = {n.node.index: n.steering for n in nodes}
+    for sender in nodes:
+        for peer in sender.sync.peers if sender.sync else ():
+            for path in peer.paths:
+                for worker, source_port in enumerate(path.source_ports):
+                    port = sender.sync.port if sender.sync else 0
+                    packet = Packet(int(path.local), int(path.remote), UDP, source_port, port)
+                    if queue(receivers[peer.node], packet) != worker:
+                        yield packet

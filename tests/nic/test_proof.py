@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.compile.sites import make_sources
-from tests.nic.brute import VIP, counterexample, plans, queue, site_of
+from tests.compile.sites import SYNC, make_sources
+from tests.nic.brute import VIP, counterexample, messages_astray, plans, queue, site_of
 from tvsc.build.output import Output
 from tvsc.build.progress import Progress
 from tvsc.checks.steering import rules_needed
@@ -94,6 +94,57 @@ def test_examples_are_proved(path: Path) -> None:
     for made in (prove_site(site), prove_plan(site, plan_site(site, sources))):
         assert [p.diagnostics for p in made] == [(), ()]
         assert all(p.decided > 0 for p in made)
+
+
+@pytest.mark.parametrize("driver", STEERABLE)
+def test_session_sync_is_proved(driver: Driver) -> None:
+    """Every worker of every node, to both others."""
+    site = site_of(driver, nodes=3, workers=5, sync=SYNC)
+    for (found,) in ([proof(site, plans(site))], prove_plan(site, plan_site(site, make_sources()))):
+        assert found.diagnostics == ()
+        assert found.sync_flows == 3 * 2 * 5
+    (part,) = prove_plan(site, plan_site(site, make_sources(), only=["a2"]))
+    assert (part.diagnostics, part.sync_flows) == ((), 0)
+
+
+def test_session_sync_without_settable_rss() -> None:
+    """The source port is chosen all the same, and the packet path hands over by the same hash."""
+    site = site_of(Driver.VIRTIO, nodes=3, steering=Steering.SOFTWARE, sync=SYNC)
+    found = proof(site, plans(site))
+    assert (found.diagnostics, found.sync_flows) == ((), 3 * 2 * 4)
+
+
+def test_source_port_of_another_worker_is_tvs0405() -> None:
+    site = site_of(Driver.ICE, sync=SYNC)
+    nodes = plans(site)
+    sync = nodes[0].sync
+    assert sync is not None
+    (peer,) = sync.peers
+    (path,) = peer.paths
+    first, second, *rest = path.source_ports
+    path = replace(path, source_ports=(second, first, *rest))
+    wrong = replace(sync, peers=(replace(peer, paths=(path,)),))
+    found = proof(site, [replace(nodes[0], sync=wrong), nodes[1]])
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.code is codes.STEERING_SPLIT
+    assert diagnostic.message == (
+        "what worker 0 of `a1` tells `a2` of its sessions reaches worker 1 there"
+    )
+    flow = flow_of(found)
+    assert (flow.source_port, flow.destination_port) == (second, 7000)
+    assert queue(nodes[1].steering, flow) == 1
+
+
+def test_rule_over_a_node_is_tvs0405() -> None:
+    """Not even a rule that is right for one worker."""
+    site = site_of(Driver.MLX5, sync=SYNC)
+    nodes = plans(site)
+    rule = RulePlan(IPv4Network("192.0.2.12/32"), 1, 0, avoid_ntuple=False)
+    found = proof(site, changed(nodes, 1, rules=(*nodes[1].steering.rules, rule)))
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.code is codes.STEERING_SPLIT
+    assert "what worker 0 of `a1` tells `a2` of its sessions reaches worker 1" in diagnostic.message
+    assert "flow rule 192.0.2.12/32" in diagnostic.notes[0].message
 
 
 def test_software_needs_no_rules() -> None:
@@ -323,3 +374,28 @@ def test_proof_against_brute_force(case: tuple[Site, list[NodeSteering]], seed: 
                 if IPv4Address(flow.destination) in lips
             }
             assert len(queues | owners) > 1
+
+
+@st.composite
+def deaf(draw: st.DrawFn) -> tuple[Site, list[NodeSteering]]:
+    """A cluster with session sync; one node may spread otherwise than its peers believe."""
+    nodes = draw(st.integers(2, 4))
+    site = site_of(draw(st.sampled_from(STEERABLE)), nodes, draw(st.integers(1, 6)), sync=SYNC)
+    planned = plans(site)
+    at = draw(st.integers(0, nodes - 1))
+    fault = draw(st.sampled_from(["none", "key", "reta"]))
+    bad = _with_fault(draw, planned[at].steering, fault, 0)
+    return site, [replace(n, steering=bad) if i == at else n for i, n in enumerate(planned)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(deaf())
+def test_proof_of_messages_against_brute_force(case: tuple[Site, list[NodeSteering]]) -> None:
+    """One is named if and only if some go astray, and it is one of those."""
+    site, nodes = case
+    found = proof(site, nodes)
+    told = tuple(d for d in found.diagnostics if " tells " in d.message)
+    astray = list(messages_astray(nodes))
+    assert len(told) == min(1, len(astray))
+    if told:
+        assert flow_of(replace(found, diagnostics=told)) in astray

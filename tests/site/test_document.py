@@ -181,4 +181,4 @@ def test_every_form(tmp_path: Path) -> None:
     assert models[0] is not None
     assert models[0] == models[1]
     assert messages[0] == messages[1]
-    assert {code for code, _ in messages[0]} == {"TVS0705", "TVS0901"}
+    assert {code for code, _ in messages[0]} == {"TVS0705", "TVS0708", "TVS0901"}

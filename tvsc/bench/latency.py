@@ -237,7 +237,9 @@ def _slots(sessions: int) -> int:
 
 def _require_pages(sessions: int) -> None:
     assert PORTS_PER_SLOT >= PORTS_PER_LIP
-    needed = worker_bytes(_slots(sessions), bucket_count(sessions)) * 5 // 4 + _OTHER_BYTES
+    slots = _slots(sessions)
+    worker = worker_bytes(slots, slots, bucket_count(sessions), peers=0)
+    needed = worker * 5 // 4 + _OTHER_BYTES
     pages = -(-needed // _PAGE_BYTES)
     there = machine.huge_pages()
     if there.free < pages:

@@ -32,9 +32,16 @@ class _Class(BaseModel):
 
 
 class _Memory(BaseModel):
-    slots_per_worker: int
     port_first: int
     port_last: int
+
+
+class _Lip(BaseModel):
+    worker: int
+
+
+class _Lips(BaseModel):
+    own: list[_Lip]
 
 
 class _Cores(BaseModel):
@@ -48,6 +55,7 @@ class _Plan(BaseModel):
     node: str
     march: str
     memory: _Memory
+    lips: _Lips
     cores: _Cores
     classes: list[_Class]
 
@@ -115,7 +123,8 @@ def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
         march=plan.march,
         classes=_one_of_each(plan.classes),
         generic=generic,
-        room=plan.memory.slots_per_worker * (plan.memory.port_last - plan.memory.port_first + 1),
+        room=sum(lip.worker == 0 for lip in plan.lips.own)
+        * (plan.memory.port_last - plan.memory.port_first + 1),
         workers=plan.cores.n_workers,
         why_no_generic="" if generic else f"`{directory}` has no sources to build generic",
     )

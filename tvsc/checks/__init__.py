@@ -20,6 +20,7 @@ from tvsc.checks import (
     steering,
     steering_proof,
     supported,
+    sync,
 )
 from tvsc.diag.codes import Code
 from tvsc.diag.diagnostic import Diagnostic
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     *placement.RULES,
     *availability.RULES,
     *meaning.RULES,
+    *sync.RULES,
     *supported.RULES,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Protocol, Site
+from tvsc.model import Cluster, Protocol, Site
 
 PORTS_PER_LIP = 65535 - 1024 + 1
 """Local ports of one local IP that a worker hands out."""
@@ -18,6 +18,7 @@ MAX_BACKENDS = 1 << 17
 MAX_RING = 1 << 20
 MAX_PORTS = 8
 MAX_NODES = 255
+MAX_PEERS = 63
 MAX_CLASSES = 255
 """Limits of the runtime (tvs/base.h, tvs/core.h); a test compares them."""
 
@@ -39,7 +40,9 @@ def sessions_have_ports(site: Site) -> Iterator[Diagnostic]:
 
 
 def local_ips_fit_slots(site: Site) -> Iterator[Diagnostic]:
-    """A worker has a slot for its own local IPs and for those of every peer's worker."""
+    """A worker has a slot for its own local IPs and for those of every peer's worker, of whose
+    sessions it has copies.
+    """
     for cluster in site.clusters:
         per_worker, nodes = cluster.local_ips.per_worker, len(cluster.nodes)
         if per_worker * nodes > MAX_SLOTS:
@@ -48,8 +51,15 @@ def local_ips_fit_slots(site: Site) -> Iterator[Diagnostic]:
                 f"{per_worker} local IPs each on {nodes} nodes are {per_worker * nodes}, and a"
                 f" worker has slots for {MAX_SLOTS}",
                 site.span(cluster.local_ips, "workers"),
+                _copies_count(site, cluster),
                 help=f"at most {MAX_SLOTS // nodes} each fit",
             )
+
+
+def _copies_count(site: Site, cluster: Cluster) -> tuple[Note, ...]:
+    if cluster.sync is None:
+        return ()
+    return (Note("copies of the peers' sessions count as well", site.span(cluster.sync)),)
 
 
 def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
@@ -90,6 +100,16 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
                 f"cluster `{cluster.name}` has {len(cluster.nodes)} nodes, and the limit is"
                 f" {MAX_NODES}",
                 site.span(cluster.nodes[MAX_NODES]),
+            )
+        peers = len(cluster.nodes) - 1
+        if cluster.sync is not None and peers > MAX_PEERS:
+            yield Diagnostic(
+                codes.SITE_TOO_BIG,
+                f"each of the {peers + 1} nodes of cluster `{cluster.name}` tells its sessions to"
+                f" {peers} others, and the limit is {MAX_PEERS}",
+                site.span(cluster.sync),
+                (Note("one too many", site.span(cluster.nodes[MAX_PEERS + 1])),),
+                f"at most {MAX_PEERS + 1} nodes a cluster with `sync`",
             )
     for node in site.nodes():
         if len(node.ports) > MAX_PORTS:

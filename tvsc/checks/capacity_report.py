@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tvsc.checks.capacity import PORTS_PER_LIP
 from tvsc.checks.capacity_load import Demand, Room, demand_of, room_of
+from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, site_told_per_s
 from tvsc.checks.steering import rules_needed
 from tvsc.model import Cluster, NicProfile, Site, Steering
 from tvsc.plan.memory import plan_memory
@@ -53,9 +54,7 @@ def capacity(site: Site) -> tuple[ClusterCapacity, ...]:
                 *_sessions(room_of(site, cluster), demand),
                 *_rules(site, cluster),
                 *_hugepages(cluster),
-                Usage(
-                    "sync bandwidth", "node", "bit/s", None, None, None, None, "not in this version"
-                ),
+                _sync(site, cluster),
             ),
         )
         for cluster in site.clusters
@@ -91,7 +90,7 @@ def _sessions(room: Room, demand: Demand | None) -> Iterator[Usage]:
         cluster.sessions_per_worker if left else None,
         need_lost,
         f"the busiest worker has {room.busiest_rows} of {room.rows} rows, {share:.1f} % of its"
-        " node's requests",
+        f" node's requests{_copies_note(cluster)}",
     )
     each = cluster.local_ips.per_worker
     yield Usage(
@@ -114,6 +113,14 @@ def _sessions(room: Room, demand: Demand | None) -> Iterator[Usage]:
         None if need_lost is None else -(-need_lost // each),
         _rest_note(room, demand, nodes),
     )
+
+
+def _copies_note(cluster: Cluster) -> str:
+    """Copies have room of their own: tables are planned for the sessions of all nodes."""
+    if cluster.sync is None:
+        return ""
+    copies = cluster.sessions_per_worker * (len(cluster.nodes) - 1)
+    return f"; besides, there is room for copies of {copies:,} sessions of its peers"
 
 
 def _load_note(demand: Demand | None) -> str:
@@ -177,3 +184,23 @@ def _hugepages(cluster: Cluster) -> Iterator[Usage]:
             need if len(cluster.nodes) > 1 else None,
             "to be reserved on the machine" if need else "no port does DMA: ordinary pages do",
         )
+
+
+def _sync(site: Site, cluster: Cluster) -> Usage:
+    """What a node sends to the others. No site says how fast a link is: there is no limit."""
+
+    def row(need: int | None, lost: int | None, note: str) -> Usage:
+        return Usage("sync bandwidth", "node", "bit/s", None, need, None, lost, note)
+
+    nodes = len(cluster.nodes)
+    if cluster.sync is None:
+        return row(0, None, "the cluster has no `sync`")
+    told = site_told_per_s(site)
+    if told is None or nodes < 2:
+        return row(None, None, _load_note(None))
+    note = (
+        f"{messages_per_s(told, nodes, cluster.workers):,} messages/s at most to each of"
+        f" {nodes - 1} others, as many from each; no limit is known"
+    )
+    healthy, lost = (bits_per_s(told, alive, cluster.workers) for alive in (nodes, nodes - 1))
+    return row(healthy, lost, note)

@@ -6,13 +6,15 @@ is proved, for each cluster:
 1. every NIC takes every rule, the key and the table;
 2. a request to any VIP is spread by RSS over all rows and workers, and every node spreads alike:
    the node that takes a flow over has it on the same worker;
-3. a reply (TCP or UDP), an ICMP echo and a sync message to a local IP reach the worker that owns
-   it, on every node that the switch can bring them to: the owner while it lives, since its long
-   prefix is the longest match, and after its loss any survivor, by the short one.
+3. a reply (TCP or UDP) and an ICMP echo to a local IP reach the worker that owns it, on every node
+   that the switch can bring them to: the owner while it lives, since its long prefix is the longest
+   match, and after its loss any survivor, by the short one;
+4. what worker w of a node tells a peer about its sessions reaches the peer's worker w, by every
+   path between two of their ports: no rule takes it, and RSS finds w from the source port.
 
 A session is opened by the worker of its request, with a local IP of that worker. So by 3 replies
-reach it; by 2 and 3 both directions reach the same worker index on a survivor, which is where
-worker w's sync messages bring the session.
+reach it; by 2 and 3 both directions reach the same worker index on a survivor, which is where by 4
+worker w's sync messages have brought the session.
 
 Packets are taken by classes of destination and protocol: planned rules see no more of them. Nodes
 with equal rules and NICs are looked at once, so the cost is linear in local IPs and VIPs.
@@ -21,8 +23,9 @@ with equal rules and NICs are looked at once, so the cost is linear in local IPs
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from itertools import repeat
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
@@ -30,9 +33,17 @@ from tvsc.model import Cluster, NicProfile, Node, Site, Steering
 from tvsc.nic import ICMP, TCP, UDP, FlowClass, LoadedNic, Packet, Refusal, load_nic
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.steering import plan_steering
-from tvsc.plan.types import LipPlan, SitePlan, SteeringPlan
+from tvsc.plan.sync import plan_sync
+from tvsc.plan.types import (
+    LipPlan,
+    PeerPlan,
+    SitePlan,
+    SteeringPlan,
+    SyncPathPlan,
+    SyncPlan,
+)
 
-REPLY_CLASSES = (("a TCP reply", TCP), ("a UDP reply or sync message", UDP), ("an echo", ICMP))
+REPLY_CLASSES = (("a TCP reply", TCP), ("a UDP reply", UDP), ("an echo", ICMP))
 _SOMEONE = Packet(int(IPv4Address("198.51.100.1")), 0, TCP, 49152, 80)
 _REPORT = "tvsc made this plan: please report it, with the site; `steering software` needs no rules"
 
@@ -44,12 +55,14 @@ class NodeSteering:
     node: Node
     steering: SteeringPlan
     nics: tuple[NicProfile, ...]
+    sync: SyncPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterProof:
     """The result for one cluster. `kinds` are the nodes with equal steering, `decided` counts
-    classes of packets that went through a NIC; proved when there are no diagnostics.
+    classes of packets that went through a NIC, `sync_flows` the flows between two workers of two
+    nodes; proved when there are no diagnostics.
     """
 
     cluster: Cluster
@@ -59,15 +72,17 @@ class ClusterProof:
     local_ips: int
     vips: int
     decided: int
+    sync_flows: int
     diagnostics: tuple[Diagnostic, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Nodes with equal rules on equal NICs. One device for each kind of port."""
+    """Nodes with equal rules on equal NICs. One device for each kind of port, named in `nics`."""
 
     nodes: tuple[Node, ...]
     indices: frozenset[int]
+    nics: tuple[str, ...]
     devices: tuple[LoadedNic, ...]
 
 
@@ -86,13 +101,18 @@ def prove_plan(site: Site, plan: SitePlan) -> list[ClusterProof]:
     """Proves plans as they were made. Of a cluster of which only some nodes were planned only
     these are proved.
     """
-    planned = {node.node: node.steering for node in plan.nodes}
+    planned = {node.node: node for node in plan.nodes}
     return [
         prove_cluster(
             site,
             cluster,
             [
-                NodeSteering(node, planned[node.name], _nics(site, node))
+                NodeSteering(
+                    node,
+                    planned[node.name].steering,
+                    _nics(site, node),
+                    planned[node.name].sync,
+                )
                 for node in cluster.nodes
                 if node.name in planned
             ],
@@ -102,7 +122,9 @@ def prove_plan(site: Site, plan: SitePlan) -> list[ClusterProof]:
 
 
 def planned_steering(site: Site, cluster: Cluster) -> list[NodeSteering]:
-    """What the plan will say of the cluster's nodes. Depends on nothing but the first NIC."""
+    """What the plan will say of the cluster's nodes. Rules, key and table depend on nothing but the
+    first NIC.
+    """
     if not cluster.nodes:
         return []
     lips = lip_map(cluster_lips(cluster), cluster, cluster.nodes[0], "")
@@ -112,7 +134,9 @@ def planned_steering(site: Site, cluster: Cluster) -> list[NodeSteering]:
         nic = site.nic_of(node.ports[0])
         if nic.name not in plans:
             plans[nic.name] = plan_steering(site.seed, cluster, cluster.steering, nic, lips, "")
-        found.append(NodeSteering(node, plans[nic.name], _nics(site, node)))
+        steering = plans[nic.name]
+        sync = plan_sync(cluster, node, steering, lambda _noun, _field: "")
+        found.append(NodeSteering(node, steering, _nics(site, node), sync))
     return found
 
 
@@ -132,6 +156,7 @@ def prove_cluster(site: Site, cluster: Cluster, nodes: list[NodeSteering]) -> Cl
         local_ips=len(prover.lips),
         vips=len(prover.vips),
         decided=prover.decided,
+        sync_flows=prover.sync_flows,
         diagnostics=diagnostics,
     )
 
@@ -145,6 +170,8 @@ class _Prover:
         self.lips = cluster_lips(cluster)
         self.vips = _vips(site)
         self.decided = 0
+        self.sync_flows = 0
+        self.nodes = nodes
         self.refusals: list[tuple[Node, NicProfile, Refusal]] = []
         self.kinds = self._kinds(nodes)
 
@@ -170,12 +197,18 @@ class _Prover:
                 devices.append(device)
                 self.refusals += [(members[0], profile, r) for r in refusals[:1]]
             indices = frozenset(node.index for node in members)
-            kinds.append(_Kind(tuple(members), indices, tuple(devices)))
+            kinds.append(_Kind(tuple(members), indices, names, tuple(devices)))
         return tuple(kinds)
 
     def run(self) -> Iterator[Diagnostic]:
         """One counterexample of each sort at most."""
-        for found in (self.refused(), self.requests(), self.taken_over(), self.replies()):
+        for found in (
+            self.refused(),
+            self.requests(),
+            self.taken_over(),
+            self.replies(),
+            self.messages(),
+        ):
             first = next(found, None)
             if first is not None:
                 yield first
@@ -295,6 +328,48 @@ class _Prover:
                     f"flow {packet}: {why}",
                     f"the session was opened by worker {lip.worker} of `{owner.name}`",
                 )
+
+    def messages(self) -> Iterator[Diagnostic]:
+        """What a worker tells another than that of its own number. (With `steering software` any
+        queue has it first, and the worker that the hash names gets it from there.)
+        """
+        nics = {n.node.index: n.nics for n in self.nodes}
+        devices = {
+            (index, name): device
+            for kind in self.kinds
+            for index in kind.indices
+            for name, device in zip(kind.nics, kind.devices, strict=True)
+        }
+        for sender in self.nodes:
+            for peer in sender.sync.peers if sender.sync else ():
+                for number, path in enumerate(peer.paths if peer.node in nics else ()):
+                    device = devices[peer.node, nics[peer.node][number].name]
+                    yield from self._told(sender, peer, path, device)
+
+    def _told(
+        self, sender: NodeSteering, peer: PeerPlan, path: SyncPathPlan, device: LoadedNic
+    ) -> Iterator[Diagnostic]:
+        port = sender.sync.port if sender.sync else 0
+        packet = Packet(int(path.local), int(path.remote), UDP, 0, port)
+        decision = device.decide(packet.flow_class)
+        self.decided += 1
+        self.sync_flows += len(path.source_ports)
+        queues = (
+            device.spread.workers(packet, path.source_ports)
+            if decision.queue is None
+            else repeat(decision.queue, len(path.source_ports))
+        )
+        for worker, queue in enumerate(queues):
+            if queue == worker:
+                continue
+            flow = replace(packet, source_port=path.source_ports[worker])
+            why = f"{decision.table} {decision.rule}" if decision.rule else "no rule, so by RSS"
+            yield self._counterexample(
+                codes.STEERING_SPLIT,
+                f"what worker {worker} of `{sender.node.name}` tells `{peer.name}` of its sessions"
+                f" reaches worker {queue} there",
+                f"flow {flow}: {why}",
+            )
 
     def _packet_to(self, lip: LipPlan, protocol: int) -> Packet:
         server = next((s for pool in self.site.pools for s in pool.servers), None)

@@ -31,14 +31,12 @@ def _not_yet(site: Site, what: str, noun: Noun, field: str, help_: str | None = 
 
 
 def clusters_supported(site: Site) -> Iterator[Diagnostic]:
-    """Steering, sync and the ways of lowering preference."""
+    """Steering and the ways of lowering preference."""
     for cluster in site.clusters:
         if cluster.steering is Steering.RSS_PORT:
             yield _not_yet(
                 site, "`steering rss-port`", cluster, "steering", "write `fdir` or `software`"
             )
-        if cluster.sync is not None:
-            yield _not_yet(site, "session sync", cluster.sync, "", "leave `sync` out")
         lowering = cluster.role.lowering
         if lowering not in (None, Lowering.PREPEND):
             yield _not_yet(site, f"`standby {lowering}`", cluster, "role", "write `prepend 3`")

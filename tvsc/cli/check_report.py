@@ -41,6 +41,7 @@ class JsonProof(TypedDict):
     local_ips: int
     vips: int
     classes_decided: int
+    sync_flows: int
 
 
 class JsonCluster(TypedDict):
@@ -78,6 +79,7 @@ def json_report(site: Site) -> JsonSiteReport:
                     "local_ips": proof.local_ips,
                     "vips": proof.vips,
                     "classes_decided": proof.decided,
+                    "sync_flows": proof.sync_flows,
                 },
             }
             for cluster, proof in zip(capacity(site), prove_site(site), strict=True)
@@ -148,8 +150,11 @@ def _table(cluster: ClusterCapacity) -> Table:
 
 
 def _number(value: int | None, row: Usage) -> str:
-    unit = " MiB" if row.unit == "MiB" else ""
-    return "-" if value is None else f"{value:,}{unit}"
+    if value is None:
+        return "-"
+    if row.unit == "bit/s":
+        return f"{value / 1e6:,.1f} Mbit/s"
+    return f"{value:,}{' MiB' if row.unit == 'MiB' else ''}"
 
 
 def _share(need: int | None, have: int | None) -> str:
@@ -166,13 +171,20 @@ def _proof_text(proof: ClusterProof) -> str:
         return (
             f"  steering software, proved: all nodes spread requests to {vips} alike; replies are"
             " handed to the owner of their local IP"
+            + (
+                f";\n  {_count(proof.sync_flows, 'flow')} of session sync, handed over likewise"
+                if proof.sync_flows
+                else ""
+            )
         )
     nodes = sum(len(kind) for kind in proof.kinds)
     lost = ", healthy and after the loss of each node" if nodes > 1 else ""
     kinds = "all nodes are alike" if len(proof.kinds) == 1 else f"{len(proof.kinds)} kinds of nodes"
+    worker = "request, reply and sync worker" if proof.sync_flows else "request and reply worker"
+    told = f"; {_count(proof.sync_flows, 'flow')} of session sync" if proof.sync_flows else ""
     return (
-        f"  steering {proof.mode}, proved: request, reply and sync worker are one for"
+        f"  steering {proof.mode}, proved: {worker} are one for"
         f" {_count(proof.local_ips, 'local IP')} and {vips}{lost}\n"
         f"  ({_count(proof.rules, 'planned rule')}; {proof.decided} classes of packets decided"
-        f"{f'; {kinds}' if nodes > 1 else ''})"
+        f"{told}{f'; {kinds}' if nodes > 1 else ''})"
     )

@@ -1,7 +1,7 @@
 """NodePlan -> what generation.c says: identity, machine and tables of one node.
 
 Reads a plan, writes strings. Everything that other nodes have, too, is in pools.c, services.c and
-path.c (`c_site.py`, `c_path.py`).
+path.c (`c_site.py`, `c_path.py`); what session sync adds is made in `c_sync.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from tvsc.codegen.c_sync import SyncContext, sync_context
 from tvsc.codegen.c_text import (
     STEERING,
     Noun,
@@ -51,6 +52,7 @@ class NodeContext:
     ports: tuple[Noun, ...]
     own_lips: tuple[Row, ...]
     rules: tuple[Row, ...]
+    sync: SyncContext | None
     vip_routes: int
     routes: tuple[Row, ...]
     cores: str
@@ -60,9 +62,10 @@ class NodeContext:
 
 
 def _lip_rows(lips: LipMap, node: int) -> Iterator[Row]:
-    """The whole local-IP range: own addresses one by one, the rest in runs."""
+    """The whole local-IP range: addresses with a slot one by one, the rest in runs."""
     base, end = int(lips.short.network_address), lips.short.num_addresses
     nobody = "{TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},"
+    slots = {lip.address: lip.slot for lip in (*lips.own, *lips.copies)}
     at = 0
 
     def key(lip: LipPlan) -> tuple[int, int]:
@@ -76,14 +79,14 @@ def _lip_rows(lips: LipMap, node: int) -> Iterator[Row]:
                 yield Row("nobody", f"{index_range(at, first - 1)} = {nobody}")
             at = last + 1
             comment = f"node {owner}, worker {worker}: {run[0].address} to {run[-1].address}"
-            if owner != node:
+            if owner != node and run[0].address not in slots:
                 yield Row(
                     comment,
                     f"{index_range(first, last)} = {{{worker}, {owner}, TVS_LIP_NO_SLOT}},",
                 )
                 continue
             for lip in run:
-                row = f"[{int(lip.address) - base}] = {{{worker}, {owner}, {lip.slot}}},"
+                row = f"[{int(lip.address) - base}] = {{{worker}, {owner}, {slots[lip.address]}}},"
                 yield Row(comment if lip is run[0] else "", row)
     if at < end:
         yield Row("nobody", f"{index_range(at, end - 1)} = {nobody}")
@@ -166,6 +169,7 @@ def node_context(plan: NodePlan) -> NodeContext:
         ports=tuple(_port(port) for port in plan.ports),
         own_lips=tuple(_own_lip_rows(lips)),
         rules=tuple(_rule_rows(steering.rules)),
+        sync=sync_context(plan.sync) if plan.sync else None,
         vip_routes=len(plan.routes) - len(own_routes),
         routes=tuple(route_row(route) for route in own_routes),
         cores=", ".join(str(core) for core in plan.cores.workers),

@@ -15,7 +15,7 @@ INSTALL_DIR = "/opt/tvs/current"
 """Where a node unpacks the bundle that it runs (a symbolic link to the newest)."""
 
 SITE_SECRETS_DIR = "/etc/tvs"
-"""Relative paths of secrets start here, on the node."""
+"""Relative paths of secrets start here, on the node; variables are in its `environment`."""
 
 SECRETS_DIR = "/run/tvs-bird"
 """Where tvs-bird.service puts the neighbours' passwords in BIRD's syntax, readable by root."""
@@ -47,6 +47,10 @@ class EtcContext:
     title: str
     install_dir: str
     secrets_dir: str
+    site_secrets_dir: str
+    secrets_option: str
+    sync_key_env: bool
+    sync_origin: str
     kernel_table: int
     neighbors: tuple[NeighborContext, ...]
     has_secrets: bool
@@ -114,6 +118,7 @@ def _cmdline(plan: NodePlan, cores: str, pages: int, pci: bool) -> Iterator[str]
 def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
     """Resolves a plan for the templates of config files."""
     neighbors = tuple(_neighbor(n, secrets_dir) for n in plan.bgp.neighbors)
+    key = plan.sync.key.source if plan.sync else None
     pages = plan.memory.hugepage_mb // _PAGE_MB
     cores = ",".join(str(core) for core in plan.cores.workers)
     pci = any(not port.is_vdev for port in plan.ports)
@@ -123,6 +128,10 @@ def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
         title=hash_comment(f"node {plan.node} of cluster {plan.cluster}, site {plan.site}"),
         install_dir=INSTALL_DIR,
         secrets_dir=secrets_dir,
+        site_secrets_dir=SITE_SECRETS_DIR,
+        secrets_option=f" --secrets-dir {SITE_SECRETS_DIR}" if key is SecretSource.FILE else "",
+        sync_key_env=key is SecretSource.ENV,
+        sync_origin=hash_comment(plan.sync.origin) if plan.sync else "",
         kernel_table=KERNEL_TABLE,
         neighbors=neighbors,
         has_secrets=any(n.password_file for n in neighbors),

@@ -137,6 +137,8 @@ NIC_MISMATCH = _code(704, "nodes of a cluster spread packets differently")
 NOWHERE_TO_GO = _code(705, "way out of an empty pool leads nowhere")
 POOL_CAN_EMPTY = _code(706, "one failure empties a pool", Severity.WARNING)
 FAILOVER_SLOW = _code(707, "dead node is noticed later than promised")
+SYNC_ALONE = _code(708, "session sync without another node")
+SYNC_PORT_TAKEN = _code(709, "port of session sync is taken")
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

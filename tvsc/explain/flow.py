@@ -216,6 +216,7 @@ class Explainer:
                 if back is not None and survivors
             ),
             None if survivors or as_reply else self._standby(cluster),
+            bool(survivors) and cluster.sync is not None,
         )
 
     def _reply(

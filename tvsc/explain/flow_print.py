@@ -102,11 +102,17 @@ def _loss(node: NodePart, kind: Kind) -> Iterator[str]:
     )
     if kind is Kind.REQUEST:
         yield f"      replies to its local IPs come {_replies(loss.replies)}"
-        yield "      open sessions end (no session sync in this version), new ones are served"
-    elif kind is Kind.LOCAL_IP:
         yield (
-            f"      by route {loss.replies[0].route}; dropped as `lip_of_peer`: the session was not"
-            " handed over (no session sync in this version)"
+            "      open sessions go on with the dead node's local IP on the survivor (session sync)"
+            if loss.sessions_go_on
+            else "      open sessions end (the cluster has no `sync`), new ones are served"
+        )
+    elif kind is Kind.LOCAL_IP:
+        yield f"      by route {loss.replies[0].route}; " + (
+            "the session goes on there (session sync)"
+            if loss.sessions_go_on
+            else "dropped as `lip_of_peer`: the session was not handed over (the cluster has no"
+            " `sync`)"
         )
 
 

@@ -79,13 +79,15 @@ class ReplyPart:
 @dataclass(frozen=True, slots=True)
 class LossPart:
     """After the loss of a node: who may get the flow, where it arrives there, where its replies
-    do. `arrivals[i]` is on `survivors[i]`.
+    do. `arrivals[i]` is on `survivors[i]`. `sessions_go_on`: the survivors have the open sessions,
+    by session sync.
     """
 
     survivors: tuple[str, ...]
     arrivals: tuple[Arrival, ...]
     replies: tuple[ReplyPart, ...]
     standby: str | None
+    sessions_go_on: bool
 
 
 @dataclass(frozen=True, slots=True)

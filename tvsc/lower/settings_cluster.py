@@ -217,7 +217,7 @@ kind(
     Setting(
         "sync",
         "sync { ... }",
-        "Session sync between the nodes.",
+        "Session sync: the nodes tell each other of their sessions.",
         nothing,
         block="sync",
         needs_block=True,
@@ -267,11 +267,13 @@ kind(
 
 kind(
     "sync",
-    Setting("port", "port NUMBER", "UDP port.", number(1, 65535), required=True),
+    Setting(
+        "port", "port NUMBER", "UDP port on which the nodes talk.", number(1, 65535), required=True
+    ),
     Setting(
         "key",
         'key file "PATH" | key env "NAME"',
-        "Where a node finds the shared key.",
+        "Where a node finds the key that all share: 32 hexadecimal digits.",
         lambda reader: reader.secret(),
         required=True,
     ),

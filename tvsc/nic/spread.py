@@ -7,6 +7,7 @@ is found by looking at one field only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -56,6 +57,17 @@ class Spread:
         rows = self.period
         varied = [windows(self.key)[at] % rows for at in (*_SOURCE, *_SOURCE_PORT)]
         return 1 << rank(varied) == rows
+
+    def workers(self, packet: Packet, source_ports: tuple[int, ...]) -> Iterator[int]:
+        """The queue of each packet that is like this one but for its source port."""
+        base = toeplitz(self.key, replace(packet, source_port=0).rss_input)
+        bits = [windows(self.key)[at] for at in _SOURCE_PORT]
+        for port in source_ports:
+            value = base
+            for index, window in enumerate(bits):
+                if port & 0x8000 >> index:
+                    value ^= window
+            yield self.reta[value % len(self.reta)]
 
     def like(self, other: Spread) -> bool:
         """Whether both choose the same worker for every packet. True is proved: equal tables, and

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ABI_VERSION: Final = 2
+ABI_VERSION: Final = 3
 RECORD_SCHEMA: Final = 0x7476732D72656301
 
 TICK_MS: Final = 100
@@ -18,6 +18,7 @@ PORTS_PER_SLOT: Final = 1 << 16
 
 MAX_WORKERS: Final = 64
 MAX_SLOTS: Final = 1024
+MAX_PEERS: Final = 63
 MAX_SERVICES: Final = 32768
 MAX_BURST: Final = 32
 

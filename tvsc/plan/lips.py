@@ -6,6 +6,8 @@ same worker index that the peer would have used.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tvsc.model import Cluster, Node
 from tvsc.plan.types import LipMap, LipPlan
 
@@ -20,6 +22,19 @@ def cluster_lips(cluster: Cluster) -> tuple[LipPlan, ...]:
     )
 
 
+def _copies(entries: tuple[LipPlan, ...], cluster: Cluster, node: Node) -> tuple[LipPlan, ...]:
+    """The peers' local IPs, by node and address, with slots behind the worker's own."""
+    if cluster.sync is None:
+        return ()
+    taken = [len(own) for own in node.lips]
+    copies = []
+    for lip in sorted(entries, key=lambda lip: (lip.node, int(lip.address))):
+        if lip.node != node.index:
+            copies.append(replace(lip, slot=taken[lip.worker]))
+            taken[lip.worker] += 1
+    return tuple(copies)
+
+
 def lip_map(entries: tuple[LipPlan, ...], cluster: Cluster, node: Node, origin: str) -> LipMap:
     """The cluster's map as `node` carries it. `entries` is `cluster_lips(cluster)`."""
     own = tuple(lip for lip in entries if lip.node == node.index)
@@ -29,6 +44,7 @@ def lip_map(entries: tuple[LipPlan, ...], cluster: Cluster, node: Node, origin: 
         long=node.long,
         entries=tuple(sorted(entries, key=lambda lip: int(lip.address))),
         own=own,
+        copies=_copies(entries, cluster, node),
         origin=origin,
         reason=(
             f"worker w has the first {per_worker} addresses of its own aligned block inside "

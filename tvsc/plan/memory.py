@@ -26,6 +26,12 @@ _EXCEPTION_RING = 512
 _EAL_MB = 64  # EAL's own, drivers' queues, rounding per NUMA socket
 _PAGE_MB = 2
 
+# Of a worker with session sync: what waits to be told, what may be asked for again, and the rest.
+_SYNC_QUEUE_BYTES = 65536 * 4
+_SYNC_LOG_BYTES = 1024 * 40 * 4
+_SYNC_BYTES = 64 << 10
+_SYNC_PEER_BYTES = 1 << 10
+
 _HARDWARE_RING = 1024
 _VIRTUAL_RING = 256
 
@@ -45,9 +51,18 @@ def bucket_count(sessions: int) -> int:
     return count // 2 if count // 2 * 5 >= wanted * 4 else count
 
 
-def worker_bytes(slots: int, buckets: int) -> int:
-    """Bytes of one worker's tables, as tvs_worker_bytes() lays them out (within a page)."""
-    free_ring = _power_of_two(slots * (PORT_LAST - PORT_FIRST + 1)) * 4
+def sync_bytes(peers: int) -> int:
+    """What session sync with so many other nodes takes of a worker; nothing without them."""
+    if not peers:
+        return 0
+    return _SYNC_QUEUE_BYTES + _SYNC_LOG_BYTES + _SYNC_BYTES + peers * _SYNC_PEER_BYTES
+
+
+def worker_bytes(own_slots: int, slots: int, buckets: int, peers: int) -> int:
+    """Bytes of one worker's tables, as tvs_worker_bytes() lays them out (within a page). It hands
+    out ports of its `own_slots` local IPs, and has records of all `slots`.
+    """
+    free_ring = _power_of_two(own_slots * (PORT_LAST - PORT_FIRST + 1)) * 4
     return (
         slots * PORTS_PER_SLOT * CACHE_LINE
         + buckets * CACHE_LINE
@@ -57,6 +72,7 @@ def worker_bytes(slots: int, buckets: int) -> int:
         + RSS_INPUT_BYTES * 256 * 4
         + slots * 4
         + 4096
+        + sync_bytes(peers)
     )
 
 
@@ -76,18 +92,24 @@ def buffer_bytes(node: Node) -> int:
 
 
 def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
-    """Sizes from the declared sessions. Virtual devices do without hugepages: nothing does DMA."""
+    """Sizes from the declared sessions: with session sync a worker has those of the same worker of
+    every node. Virtual devices do without hugepages: nothing does DMA.
+    """
     hugepages = any(isinstance(port.device, PciDevice) for port in node.ports)
     ring = _HARDWARE_RING if hugepages else _VIRTUAL_RING
-    slots = cluster.local_ips.per_worker
+    holders = len(cluster.nodes) if cluster.sync is not None else 1
+    own_slots = cluster.local_ips.per_worker
+    slots = own_slots * holders
     sessions = cluster.sessions_per_worker
-    buckets = bucket_count(sessions)
-    each = worker_bytes(slots, buckets)
+    held = sessions * holders
+    buckets = bucket_count(held)
+    each = worker_bytes(own_slots, slots, buckets, holders - 1)
     mbufs = _mbufs(node, ring)
     total = each * node.workers + mbufs * buffer_bytes(node)
     hugepage_mb = -(-total // (_PAGE_MB << 20)) * _PAGE_MB + _EAL_MB
-    capacity = min(sessions, slots * (PORT_LAST - PORT_FIRST + 1))
-    load = 100 * sessions / (buckets * BUCKET_SLOTS)
+    capacity = min(sessions, own_slots * (PORT_LAST - PORT_FIRST + 1))
+    load = 100 * held / (buckets * BUCKET_SLOTS)
+    whose = f" of {holders} nodes" if holders > 1 else ""
     return MemoryPlan(
         sessions_per_worker=sessions,
         buckets_per_worker=buckets,
@@ -95,7 +117,7 @@ def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
         port_first=PORT_FIRST,
         port_last=PORT_LAST,
         worker_bytes=each,
-        bytes_per_session=round(each / capacity, 1),
+        bytes_per_session=round(each / (capacity * holders), 1),
         mbufs=mbufs,
         rx_ring=ring,
         tx_ring=ring,
@@ -103,8 +125,8 @@ def plan_memory(cluster: Cluster, node: Node, origin: str) -> MemoryPlan:
         hugepage_mb=hugepage_mb if hugepages else 0,
         origin=origin,
         buckets_reason=(
-            f"{sessions} sessions fill {load:.0f} % of {buckets} buckets of {BUCKET_SLOTS}: both "
-            "choices of a session are almost never full"
+            f"{held} sessions{whose} fill {load:.0f} % of {buckets} buckets of {BUCKET_SLOTS}: "
+            "both choices of a session are almost never full"
         ),
         mbufs_reason=(
             f"{len(node.ports)} x {node.workers} queues of {ring} descriptors each way, rings "

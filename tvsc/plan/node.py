@@ -16,6 +16,7 @@ from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.routing import plan_bgp, plan_own_routes, plan_vip_routes
 from tvsc.plan.rss import rss_key
 from tvsc.plan.steering import plan_steering, sync_contract
+from tvsc.plan.sync import plan_sync
 from tvsc.plan.types import (
     ClassPlan,
     LipPlan,
@@ -122,7 +123,7 @@ class _Planner:
             sources=tuple(source.name for source in self.sources.files),
             march=cluster.cpu,
             generation="",
-            sync_contract=sync_contract(key, steering, node.workers, lips),
+            sync_contract=sync_contract(key, steering, cluster, lips),
             record_schema=RECORD_SCHEMA,
             origin=self.label(node, ""),
             cores=plan_cores(cluster, node, self.label(node, "workers")),
@@ -130,6 +131,7 @@ class _Planner:
             steering=steering,
             ports=tuple(self.port(port) for port in node.ports),
             lips=lips,
+            sync=plan_sync(cluster, node, steering, self.label),
             routes=plan_own_routes(lips),
             bgp=plan_bgp(site, cluster, node, self.label),
             classes=(),

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from tvsc.model import Cluster, NicProfile, RuleMasks, Steering
 from tvsc.plan.abi import RECORD_SCHEMA
+from tvsc.plan.memory import PORT_FIRST, PORT_LAST
 from tvsc.plan.rss import KEY_BYTES, reta, rss_key
 from tvsc.plan.types import LipMap, LipPlan, RulePlan, SteeringPlan
 
@@ -93,11 +94,12 @@ def plan_steering(
     )
 
 
-def sync_contract(key: bytes, steering: SteeringPlan, workers: int, lips: LipMap) -> int:
+def sync_contract(key: bytes, steering: SteeringPlan, cluster: Cluster, lips: LipMap) -> int:
     """64 bits that are equal on two nodes if and only if they may share sessions.
 
-    Covers the RSS key, the RETA, the number of workers, who owns each local IP, and the layout of
-    a record. The key is taken in full length: NICs that want less of it hash IPv4 alike.
+    Covers the RSS key, the RETA, the number of workers, the nodes in their order, who owns each
+    local IP, which ports of it are handed out, the layout of a record, and the UDP port on which
+    nodes talk. The RSS key is taken in full length: NICs that want less of it hash IPv4 alike.
     """
     assert len(key) == KEY_BYTES
     digest = hashlib.sha256()
@@ -107,9 +109,12 @@ def sync_contract(key: bytes, steering: SteeringPlan, workers: int, lips: LipMap
 
     add("key", key)
     add("reta", bytes(steering.reta))
-    add("workers", workers.to_bytes(2, "big"))
+    add("workers", cluster.workers.to_bytes(2, "big"))
+    add("nodes", "\0".join(node.name for node in cluster.nodes).encode())
     add("lips", b"".join(_lip_bytes(lip) for lip in lips.entries))
+    add("ports", PORT_FIRST.to_bytes(2, "big") + PORT_LAST.to_bytes(2, "big"))
     add("schema", RECORD_SCHEMA.to_bytes(8, "big"))
+    add("sync", (cluster.sync.port if cluster.sync else 0).to_bytes(2, "big"))
     return int.from_bytes(digest.digest()[:8], "big")
 
 

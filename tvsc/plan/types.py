@@ -141,12 +141,17 @@ class LipPlan:
 
 @dataclass(frozen=True, slots=True)
 class LipMap:
-    """Every local IP of the cluster, by address; `own` is this node's, by worker and slot."""
+    """Every local IP of the cluster, by address; `own` is this node's, by worker and slot.
+
+    `copies` are the peers' whose sessions this node has, too, by node and address; their slots
+    follow those of the worker's own. Empty without session sync.
+    """
 
     short: IPv4Network
     long: IPv4Network
     entries: tuple[LipPlan, ...]
     own: tuple[LipPlan, ...]
+    copies: tuple[LipPlan, ...]
     origin: str
     reason: str
 
@@ -229,8 +234,45 @@ class PortPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncPathPlan:
+    """A way to a peer, by the own port `port`: from `local` to `remote`, worker `w` of the one to
+    worker `w` of the other from `source_ports[w]`.
+    """
+
+    port: str
+    local: IPv4Address
+    remote: IPv4Address
+    source_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPlan:
+    """Another node of the cluster; `node` is its index there."""
+
+    name: str
+    node: int
+    paths: tuple[SyncPathPlan, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """Session sync: the UDP port of all nodes, the place of the shared key, the other nodes."""
+
+    port: int
+    key: Secret
+    peers: tuple[PeerPlan, ...]
+    origin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """Sizes fixed at start. `bytes_per_session` counts every structure of a full worker."""
+    """Sizes fixed at start. `bytes_per_session` counts every structure of a full worker.
+
+    A worker opens at most `sessions_per_worker`; buckets and slots are for those of its peers, too,
+    where there is session sync.
+    """
 
     sessions_per_worker: int
     buckets_per_worker: int
@@ -286,6 +328,7 @@ class NodePlan:
     steering: SteeringPlan
     ports: tuple[PortPlan, ...]
     lips: LipMap
+    sync: SyncPlan | None
     routes: tuple[RoutePlan, ...]
     bgp: BgpPlan
     classes: tuple[ClassPlan, ...]

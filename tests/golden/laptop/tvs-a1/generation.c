@@ -3,11 +3,11 @@
 /* What is this node's own, and the symbol that the host reads: its only configuration. */
 #include "parts.h"
 
-_Static_assert(TVS_ABI_VERSION == 2, "this compiler and the runtime belong together");
+_Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
                "the sync contract covers this layout");
 _Static_assert(2 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
-_Static_assert(4 <= TVS_MAX_SLOTS, "limits");
+_Static_assert(16 <= TVS_MAX_SLOTS, "limits");
 _Static_assert(TVS_LIP_NOBODY == 255 && TVS_LIP_NO_SLOT == 65535, "marks used below");
 
 /*
@@ -31,28 +31,46 @@ const struct tvs_lip_entry node_lips[] = {
     /* nobody */
     [12 ... 259] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 1, worker 0: 172.16.1.4 to 172.16.1.7 */
-    [260 ... 263] = {0, 1, TVS_LIP_NO_SLOT},
+    [260] = {0, 1, 4},
+    [261] = {0, 1, 5},
+    [262] = {0, 1, 6},
+    [263] = {0, 1, 7},
     /* node 1, worker 1: 172.16.1.8 to 172.16.1.11 */
-    [264 ... 267] = {1, 1, TVS_LIP_NO_SLOT},
+    [264] = {1, 1, 4},
+    [265] = {1, 1, 5},
+    [266] = {1, 1, 6},
+    [267] = {1, 1, 7},
     /* nobody */
     [268 ... 515] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 2, worker 0: 172.16.2.4 to 172.16.2.7 */
-    [516 ... 519] = {0, 2, TVS_LIP_NO_SLOT},
+    [516] = {0, 2, 8},
+    [517] = {0, 2, 9},
+    [518] = {0, 2, 10},
+    [519] = {0, 2, 11},
     /* node 2, worker 1: 172.16.2.8 to 172.16.2.11 */
-    [520 ... 523] = {1, 2, TVS_LIP_NO_SLOT},
+    [520] = {1, 2, 8},
+    [521] = {1, 2, 9},
+    [522] = {1, 2, 10},
+    [523] = {1, 2, 11},
     /* nobody */
     [524 ... 771] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 3, worker 0: 172.16.3.4 to 172.16.3.7 */
-    [772 ... 775] = {0, 3, TVS_LIP_NO_SLOT},
+    [772] = {0, 3, 12},
+    [773] = {0, 3, 13},
+    [774] = {0, 3, 14},
+    [775] = {0, 3, 15},
     /* node 3, worker 1: 172.16.3.8 to 172.16.3.11 */
-    [776 ... 779] = {1, 3, TVS_LIP_NO_SLOT},
+    [776] = {1, 3, 12},
+    [777] = {1, 3, 13},
+    [778] = {1, 3, 14},
+    [779] = {1, 3, 15},
     /* nobody */
     [780 ... 1023] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
 };
 _Static_assert(sizeof(node_lips) / sizeof(node_lips[0]) == 1024, "as path.c says");
 
 static const struct tvs_gen_port ports[] = {
-    /* site.tvs:64: port fwd */
+    /* site.tvs:70: port fwd */
     {
         .name = "fwd",
         .device = "net_tap0,iface=tvs-a1",
@@ -135,6 +153,62 @@ static const struct tvs_gen_rule rules[] = {
     {IPV4(172, 16, 3, 11), 0xffffffff, 1, 0, false},
 };
 
+/*
+ * site.tvs:56: RSS, which is the same on every node, brings what worker w sends from its source
+ * port to the peer's worker w.
+ */
+
+/* To tvs-a2, from 192.0.2.11 to 192.0.2.12: each worker's source port. */
+static const uint16_t sync_ports_1_0[2] = {
+    49156, 49152, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_1[] = {
+    {IPV4(192, 0, 2, 11), IPV4(192, 0, 2, 12), sync_ports_1_0},
+};
+
+/* To tvs-a3, from 192.0.2.11 to 192.0.2.13: each worker's source port. */
+static const uint16_t sync_ports_2_0[2] = {
+    49152, 49156, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_2[] = {
+    {IPV4(192, 0, 2, 11), IPV4(192, 0, 2, 13), sync_ports_2_0},
+};
+
+/* To tvs-a4, from 192.0.2.11 to 192.0.2.14: each worker's source port. */
+static const uint16_t sync_ports_3_0[2] = {
+    49152, 49156, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_3[] = {
+    {IPV4(192, 0, 2, 11), IPV4(192, 0, 2, 14), sync_ports_3_0},
+};
+
+static const struct tvs_gen_peer sync_peers[] = {
+    /* site.tvs:68 */
+    {
+        .name = "tvs-a2",
+        .node = 1,
+        .n_paths = 1,
+        .paths = sync_paths_1,
+    },
+    /* site.tvs:68 */
+    {
+        .name = "tvs-a3",
+        .node = 2,
+        .n_paths = 1,
+        .paths = sync_paths_2,
+    },
+    /* site.tvs:68 */
+    {
+        .name = "tvs-a4",
+        .node = 3,
+        .n_paths = 1,
+        .paths = sync_paths_3,
+    },
+};
+
 static const struct tvs_gen_route routes[] = {
     /* site.tvs:49: while this node lives its replies come here */
     {IPV4(172, 16, 0, 0), 24, TVS_ROUTE_LIP_LONG},
@@ -143,16 +217,16 @@ static const struct tvs_gen_route routes[] = {
 };
 
 /*
- * Buckets: 16000 sessions fill 49 % of 4096 buckets of 8: both choices of a session are almost
- * never full. Buffers: 1 x 2 queues of 256 descriptors each way, rings between threads, bursts and
- * caches can all be full at once.
+ * Buckets: 64000 sessions of 4 nodes fill 49 % of 16384 buckets of 8: both choices of a session are
+ * almost never full. Buffers: 1 x 2 queues of 256 descriptors each way, rings between threads,
+ * bursts and caches can all be full at once.
  */
 __attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
     .abi_version = TVS_ABI_VERSION,
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x20926cde51a26067),
-    .id = "80a8bbbfe2776d85",
+    .sync_contract = UINT64_C(0x4acb9969f8083a32),
+    .id = "bf86a330fe22dda2",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",
@@ -169,8 +243,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .memory =
         {
             .sessions_per_worker = 16000,
-            .buckets_per_worker = 4096,
-            .slots_per_worker = 4,
+            .buckets_per_worker = 16384,
+            .slots_per_worker = 16,
             .port_first = 1024,
             .port_last = 65535,
             .mbufs = 8191,
@@ -189,6 +263,14 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
             .n_rules = 32,
             .rules = rules,
         },
+    .sync =
+        {
+            .port = 7000,
+            .key_is_env = false,
+            .key = "sync.key",
+            .n_peers = 3,
+            .peers = sync_peers,
+        },
     .n_ports = 1,
     .n_lips = 8,
     .n_vip_routes = 2,
@@ -202,5 +284,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .routes = routes,
     .pools = site_pools,
     .services = site_services,
+    .path_site = &path_site,
     .burst = tvs_node_burst,
 };

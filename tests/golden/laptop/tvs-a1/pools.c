@@ -8,7 +8,7 @@ extern const struct tvs_gen_backend servers_0[]; /* servers-000.c */
 #pragma GCC visibility pop
 
 const struct tvs_gen_pool site_pools[] = {
-    /* site.tvs:88: pool web */
+    /* site.tvs:94: pool web */
     {
         .name = "web",
         .scheduler = TVS_SCHED_WRR,
@@ -27,7 +27,7 @@ const struct tvs_gen_pool site_pools[] = {
                 .path = "/healthz",
             },
     },
-    /* site.tvs:95: pool api */
+    /* site.tvs:101: pool api */
     {
         .name = "api",
         .scheduler = TVS_SCHED_RR,
@@ -46,7 +46,7 @@ const struct tvs_gen_pool site_pools[] = {
                 .path = "/healthz",
             },
     },
-    /* site.tvs:101: pool echo */
+    /* site.tvs:107: pool echo */
     {
         .name = "echo",
         .scheduler = TVS_SCHED_RR,

@@ -3,15 +3,15 @@
 /* What is this node's own, and the symbol that the host reads: its only configuration. */
 #include "parts.h"
 
-_Static_assert(TVS_ABI_VERSION == 2, "this compiler and the runtime belong together");
+_Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
                "the sync contract covers this layout");
 _Static_assert(2 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
-_Static_assert(4 <= TVS_MAX_SLOTS, "limits");
+_Static_assert(16 <= TVS_MAX_SLOTS, "limits");
 _Static_assert(TVS_LIP_NOBODY == 255 && TVS_LIP_NO_SLOT == 65535, "marks used below");
 
 /*
- * site.tvs:74: the addresses of 172.16.4.0/22, as worker, node, slot; worker w has the first 4
+ * site.tvs:80: the addresses of 172.16.4.0/22, as worker, node, slot; worker w has the first 4
  * addresses of its own aligned block inside 172.16.7.0/24, so that one prefix names a worker's
  * local IPs.
  */
@@ -19,21 +19,39 @@ const struct tvs_lip_entry node_lips[] = {
     /* nobody */
     [0 ... 3] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 0, worker 0: 172.16.4.4 to 172.16.4.7 */
-    [4 ... 7] = {0, 0, TVS_LIP_NO_SLOT},
+    [4] = {0, 0, 4},
+    [5] = {0, 0, 5},
+    [6] = {0, 0, 6},
+    [7] = {0, 0, 7},
     /* node 0, worker 1: 172.16.4.8 to 172.16.4.11 */
-    [8 ... 11] = {1, 0, TVS_LIP_NO_SLOT},
+    [8] = {1, 0, 4},
+    [9] = {1, 0, 5},
+    [10] = {1, 0, 6},
+    [11] = {1, 0, 7},
     /* nobody */
     [12 ... 259] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 1, worker 0: 172.16.5.4 to 172.16.5.7 */
-    [260 ... 263] = {0, 1, TVS_LIP_NO_SLOT},
+    [260] = {0, 1, 8},
+    [261] = {0, 1, 9},
+    [262] = {0, 1, 10},
+    [263] = {0, 1, 11},
     /* node 1, worker 1: 172.16.5.8 to 172.16.5.11 */
-    [264 ... 267] = {1, 1, TVS_LIP_NO_SLOT},
+    [264] = {1, 1, 8},
+    [265] = {1, 1, 9},
+    [266] = {1, 1, 10},
+    [267] = {1, 1, 11},
     /* nobody */
     [268 ... 515] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 2, worker 0: 172.16.6.4 to 172.16.6.7 */
-    [516 ... 519] = {0, 2, TVS_LIP_NO_SLOT},
+    [516] = {0, 2, 12},
+    [517] = {0, 2, 13},
+    [518] = {0, 2, 14},
+    [519] = {0, 2, 15},
     /* node 2, worker 1: 172.16.6.8 to 172.16.6.11 */
-    [520 ... 523] = {1, 2, TVS_LIP_NO_SLOT},
+    [520] = {1, 2, 12},
+    [521] = {1, 2, 13},
+    [522] = {1, 2, 14},
+    [523] = {1, 2, 15},
     /* nobody */
     [524 ... 771] = {TVS_LIP_NOBODY, 0, TVS_LIP_NO_SLOT},
     /* node 3, worker 0: 172.16.7.4 to 172.16.7.7 */
@@ -52,7 +70,7 @@ const struct tvs_lip_entry node_lips[] = {
 _Static_assert(sizeof(node_lips) / sizeof(node_lips[0]) == 1024, "as path.c says");
 
 static const struct tvs_gen_port ports[] = {
-    /* site.tvs:79: port fwd */
+    /* site.tvs:85: port fwd */
     {
         .name = "fwd",
         .device = "net_tap0,iface=tvs-b4",
@@ -66,7 +84,7 @@ static const struct tvs_gen_port ports[] = {
     },
 };
 
-/* site.tvs:74: address, worker, slot of this node's local IPs. */
+/* site.tvs:80: address, worker, slot of this node's local IPs. */
 static const struct tvs_gen_lip lips[] = {
     /* worker 0 */
     {IPV4(172, 16, 7, 4), 0, 0},
@@ -135,24 +153,80 @@ static const struct tvs_gen_rule rules[] = {
     {IPV4(172, 16, 7, 11), 0xffffffff, 1, 0, false},
 };
 
+/*
+ * site.tvs:56: RSS, which is the same on every node, brings what worker w sends from its source
+ * port to the peer's worker w.
+ */
+
+/* To tvs-b1, from 192.0.2.24 to 192.0.2.21: each worker's source port. */
+static const uint16_t sync_ports_0_0[2] = {
+    49152, 49156, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_0[] = {
+    {IPV4(192, 0, 2, 24), IPV4(192, 0, 2, 21), sync_ports_0_0},
+};
+
+/* To tvs-b2, from 192.0.2.24 to 192.0.2.22: each worker's source port. */
+static const uint16_t sync_ports_1_0[2] = {
+    49156, 49152, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_1[] = {
+    {IPV4(192, 0, 2, 24), IPV4(192, 0, 2, 22), sync_ports_1_0},
+};
+
+/* To tvs-b3, from 192.0.2.24 to 192.0.2.23: each worker's source port. */
+static const uint16_t sync_ports_2_0[2] = {
+    49156, 49152, /* 0 */
+};
+
+static const struct tvs_gen_sync_path sync_paths_2[] = {
+    {IPV4(192, 0, 2, 24), IPV4(192, 0, 2, 23), sync_ports_2_0},
+};
+
+static const struct tvs_gen_peer sync_peers[] = {
+    /* site.tvs:83 */
+    {
+        .name = "tvs-b1",
+        .node = 0,
+        .n_paths = 1,
+        .paths = sync_paths_0,
+    },
+    /* site.tvs:83 */
+    {
+        .name = "tvs-b2",
+        .node = 1,
+        .n_paths = 1,
+        .paths = sync_paths_1,
+    },
+    /* site.tvs:83 */
+    {
+        .name = "tvs-b3",
+        .node = 2,
+        .n_paths = 1,
+        .paths = sync_paths_2,
+    },
+};
+
 static const struct tvs_gen_route routes[] = {
-    /* site.tvs:74: while this node lives its replies come here */
+    /* site.tvs:80: while this node lives its replies come here */
     {IPV4(172, 16, 7, 0), 24, TVS_ROUTE_LIP_LONG},
-    /* site.tvs:74: replies to a dead node reach a survivor */
+    /* site.tvs:80: replies to a dead node reach a survivor */
     {IPV4(172, 16, 4, 0), 22, TVS_ROUTE_LIP_SHORT},
 };
 
 /*
- * Buckets: 16000 sessions fill 49 % of 4096 buckets of 8: both choices of a session are almost
- * never full. Buffers: 1 x 2 queues of 256 descriptors each way, rings between threads, bursts and
- * caches can all be full at once.
+ * Buckets: 64000 sessions of 4 nodes fill 49 % of 16384 buckets of 8: both choices of a session are
+ * almost never full. Buffers: 1 x 2 queues of 256 descriptors each way, rings between threads,
+ * bursts and caches can all be full at once.
  */
 __attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
     .abi_version = TVS_ABI_VERSION,
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x92d3585c94936d08),
-    .id = "622d666fecf9d142",
+    .sync_contract = UINT64_C(0x71cf275f0efe9eb6),
+    .id = "c0e7c5491e661002",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",
@@ -169,8 +243,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .memory =
         {
             .sessions_per_worker = 16000,
-            .buckets_per_worker = 4096,
-            .slots_per_worker = 4,
+            .buckets_per_worker = 16384,
+            .slots_per_worker = 16,
             .port_first = 1024,
             .port_last = 65535,
             .mbufs = 8191,
@@ -189,6 +263,14 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
             .n_rules = 32,
             .rules = rules,
         },
+    .sync =
+        {
+            .port = 7000,
+            .key_is_env = false,
+            .key = "sync.key",
+            .n_peers = 3,
+            .peers = sync_peers,
+        },
     .n_ports = 1,
     .n_lips = 8,
     .n_vip_routes = 2,
@@ -202,5 +284,6 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .routes = routes,
     .pools = site_pools,
     .services = site_services,
+    .path_site = &path_site,
     .burst = tvs_node_burst,
 };

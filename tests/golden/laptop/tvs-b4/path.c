@@ -24,7 +24,7 @@ const uint16_t path_reta[] = {
 _Static_assert(sizeof(path_reta) / sizeof(path_reta[0]) == 128, "as generation.c says");
 
 /* Local IPs are addresses of 172.16.4.0/22. */
-static const struct tvs_site site = {
+const struct tvs_site path_site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 2,
     .reta_mask = 128 - 1,
@@ -38,7 +38,7 @@ static const struct tvs_site site = {
 };
 
 /*
- * Class 0, first used in site.tvs:109: mode fullnat, tcp, wrr, client-address none, on-down reset,
+ * Class 0, first used in site.tvs:115: mode fullnat, tcp, wrr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_0 = {
@@ -60,7 +60,7 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:114: mode fullnat, tcp, rr, client-address none, on-down keep,
+ * Class 1, first used in site.tvs:120: mode fullnat, tcp, rr, client-address none, on-down keep,
  * and these timeouts.
  */
 static const struct tvs_class class_1 = {
@@ -82,7 +82,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:120: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:126: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {
@@ -139,13 +139,13 @@ TVS_INLINE void node_open(uint8_t class_id, struct tvs_worker *worker, struct tv
 {
     switch (class_id) {
     case 0:
-        tvs_class_open(&class_0, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_0, &path_site, worker, frame, packet, vip);
         break;
     case 1:
-        tvs_class_open(&class_1, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_1, &path_site, worker, frame, packet, vip);
         break;
     case 2:
-        tvs_class_open(&class_2, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_2, &path_site, worker, frame, packet, vip);
         break;
     default:
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
@@ -161,5 +161,5 @@ void tvs_node_burst(struct tvs_worker *worker, struct tvs_frame *frames, unsigne
         .open = node_open,
     };
 
-    tvs_path_burst(&site, &dispatch, worker, frames, n);
+    tvs_path_burst(&path_site, &dispatch, worker, frames, n);
 }

@@ -4,20 +4,20 @@
 #include "parts.h"
 
 const struct tvs_gen_backend servers_0[] = {
-    /* site.tvs:91: pool web */
+    /* site.tvs:97: pool web */
     {IPV4(10, 20, 0, 11), 8080, false, 1},
-    /* site.tvs:91 */
+    /* site.tvs:97 */
     {IPV4(10, 20, 0, 12), 8080, false, 1},
-    /* site.tvs:91 */
+    /* site.tvs:97 */
     {IPV4(10, 20, 0, 13), 8080, false, 1},
-    /* site.tvs:92 */
-    {IPV4(10, 20, 0, 14), 8080, false, 2},
-    /* site.tvs:98: pool api */
-    {IPV4(10, 20, 0, 21), 8080, false, 1},
     /* site.tvs:98 */
-    {IPV4(10, 20, 0, 22), 8080, false, 1},
-    /* site.tvs:104: pool echo */
-    {IPV4(10, 20, 0, 21), 7, false, 1},
+    {IPV4(10, 20, 0, 14), 8080, false, 2},
+    /* site.tvs:104: pool api */
+    {IPV4(10, 20, 0, 21), 8080, false, 1},
     /* site.tvs:104 */
+    {IPV4(10, 20, 0, 22), 8080, false, 1},
+    /* site.tvs:110: pool echo */
+    {IPV4(10, 20, 0, 21), 7, false, 1},
+    /* site.tvs:110 */
     {IPV4(10, 20, 0, 22), 7, false, 1},
 };

@@ -21,6 +21,7 @@ extern const struct tvs_gen_service site_services[]; /* services.c */
 extern const struct tvs_gen_route site_routes[];     /* services.c: the VIPs */
 extern const struct tvs_vip_entry site_vips[];       /* services.c */
 extern const uint16_t path_reta[];                   /* path.c */
+extern const struct tvs_site path_site;              /* path.c */
 extern const struct tvs_lip_entry node_lips[];       /* generation.c */
 
 /* The packet path compiled for this site and cluster (path.c). */

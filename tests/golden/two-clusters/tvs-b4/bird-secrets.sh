@@ -15,5 +15,5 @@ put() {
     printf 'password "%s";\n' "$2" >"/run/tvs-bird/$1.conf"
 }
 
-# site.tvs:55: env BGP_PASSWORD
+# site.tvs:62: env BGP_PASSWORD
 put 'fabric1' "$(printenv -- 'BGP_PASSWORD')"

@@ -27,7 +27,7 @@ const uint16_t path_reta[] = {
 _Static_assert(sizeof(path_reta) / sizeof(path_reta[0]) == 128, "as generation.c says");
 
 /* Local IPs are addresses of 172.16.8.0/21. */
-static const struct tvs_site site = {
+const struct tvs_site path_site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 8,
     .reta_mask = 128 - 1,
@@ -41,7 +41,7 @@ static const struct tvs_site site = {
 };
 
 /*
- * Class 0, first used in site.tvs:84: mode fullnat, tcp, wrr, client-address none, on-down reset,
+ * Class 0, first used in site.tvs:91: mode fullnat, tcp, wrr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_0 = {
@@ -63,7 +63,7 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:90: mode fullnat, tcp, wrr, client-address none, on-down keep,
+ * Class 1, first used in site.tvs:97: mode fullnat, tcp, wrr, client-address none, on-down keep,
  * and these timeouts.
  */
 static const struct tvs_class class_1 = {
@@ -85,7 +85,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:97: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:104: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {
@@ -101,7 +101,7 @@ static const struct tvs_class class_2 = {
 };
 
 /*
- * Class 3, first used in site.tvs:98: mode fullnat, tcp, rr, client-address none, on-down reset,
+ * Class 3, first used in site.tvs:105: mode fullnat, tcp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_3 = {
@@ -169,16 +169,16 @@ TVS_INLINE void node_open(uint8_t class_id, struct tvs_worker *worker, struct tv
 {
     switch (class_id) {
     case 0:
-        tvs_class_open(&class_0, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_0, &path_site, worker, frame, packet, vip);
         break;
     case 1:
-        tvs_class_open(&class_1, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_1, &path_site, worker, frame, packet, vip);
         break;
     case 2:
-        tvs_class_open(&class_2, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_2, &path_site, worker, frame, packet, vip);
         break;
     case 3:
-        tvs_class_open(&class_3, &site, worker, frame, packet, vip);
+        tvs_class_open(&class_3, &path_site, worker, frame, packet, vip);
         break;
     default:
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
@@ -194,5 +194,5 @@ void tvs_node_burst(struct tvs_worker *worker, struct tvs_frame *frames, unsigne
         .open = node_open,
     };
 
-    tvs_path_burst(&site, &dispatch, worker, frames, n);
+    tvs_path_burst(&path_site, &dispatch, worker, frames, n);
 }
