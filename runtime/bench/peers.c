@@ -86,22 +86,27 @@ struct buffer {
     uint8_t port;
 };
 
-static uint8_t *buffer_of(uint8_t *frames, uint64_t number)
+static uint8_t *sent_at(const struct bench_peers *peers, uint64_t number)
 {
-    return frames + number % BENCH_PEER_FRAMES * BENCH_STRIDE;
+    return peers->sent + number % BENCH_SENT_FRAMES * BENCH_STRIDE;
+}
+
+static uint8_t *heard_at(const struct bench_peers *peers, uint64_t number)
+{
+    return peers->heard + number % BENCH_PEER_FRAMES * BENCH_STRIDE;
 }
 
 static uint8_t *room(void *context)
 {
     struct bench_peers *peers = context;
 
-    return buffer_of(peers->sent, peers->n_sent) + BENCH_FRAME_AT;
+    return sent_at(peers, peers->n_sent) + BENCH_FRAME_AT;
 }
 
 static void send(void *context, uint16_t bytes, uint8_t port)
 {
     struct bench_peers *peers = context;
-    struct buffer *buffer = (struct buffer *)buffer_of(peers->sent, peers->n_sent++);
+    struct buffer *buffer = (struct buffer *)sent_at(peers, peers->n_sent++);
 
     buffer->bytes = bytes;
     buffer->port = port;
@@ -114,14 +119,13 @@ static void give_back(void *context)
 
 const struct tvs_sync_header *bench_peers_sent(const struct bench_peers *peers, uint64_t number)
 {
-    return (const struct tvs_sync_header *)(buffer_of(peers->sent, number) + BENCH_FRAME_AT +
-                                            HEADERS);
+    return (const struct tvs_sync_header *)(sent_at(peers, number) + BENCH_FRAME_AT + HEADERS);
 }
 
 static void message_begin(struct bench_peers *peers, struct tvs_sync_message *message, uint32_t by,
                           enum tvs_sync_kind kind, uint64_t number)
 {
-    message->frame = buffer_of(peers->heard, peers->n_made) + BENCH_FRAME_AT;
+    message->frame = heard_at(peers, peers->n_made) + BENCH_FRAME_AT;
     message->header = (struct tvs_sync_header *)(message->frame + HEADERS);
     message->body = message->header + 1;
     message->body_bytes = 0;
@@ -164,12 +168,12 @@ static void message_end(struct bench_peers *peers, struct tvs_sync_message *mess
     memcpy(message->frame + TVS_ETH_BYTES, &ip, sizeof(ip));
     memcpy(message->frame + TVS_ETH_BYTES + TVS_IP4_BYTES, &udp, sizeof(udp));
     tvs_sync_message_seal(peers->sync, message); /* the cluster has one key */
-    ((struct buffer *)buffer_of(peers->heard, peers->n_made++))->bytes = (uint16_t)bytes;
+    ((struct buffer *)heard_at(peers, peers->n_made++))->bytes = (uint16_t)bytes;
 }
 
 struct tvs_frame bench_peers_frame(struct bench_peers *peers)
 {
-    uint8_t *buffer = buffer_of(peers->heard, peers->n_heard++);
+    uint8_t *buffer = heard_at(peers, peers->n_heard++);
 
     return (struct tvs_frame){.data = buffer + BENCH_FRAME_AT,
                               .len = ((const struct buffer *)buffer)->bytes,

@@ -12,7 +12,8 @@
 
 enum {
     BENCH_PEERS = 3,
-    BENCH_PEER_FRAMES = 512, /* as many as a ring of a port has descriptors */
+    BENCH_PEER_FRAMES = 512, /* that peers sent: as many as a ring of a port has descriptors */
+    BENCH_SENT_FRAMES = 64,  /* that we send: as many as a worker keeps for it */
 };
 
 /* A peer's side of its talk with us. */
@@ -42,9 +43,9 @@ struct bench_peers {
     uint32_t next;               /* who tells next */
     uint32_t lip[TVS_MAX_SLOTS]; /* by slot: the peers' local IPs */
 
-    uint8_t *sent;    /* [BENCH_PEER_FRAMES] of BENCH_STRIDE bytes, one after another */
+    uint8_t *sent;    /* [BENCH_SENT_FRAMES] of BENCH_STRIDE bytes, one after another */
     uint64_t n_sent;  /* frames ever */
-    uint8_t *heard;   /* likewise: what the peers send */
+    uint8_t *heard;   /* [BENCH_PEER_FRAMES] likewise: what the peers send */
     uint64_t n_made;  /* messages ever written there */
     uint64_t n_heard; /* of these, taken by the worker */
     size_t frames_bytes;
@@ -76,7 +77,7 @@ struct tvs_frame bench_peers_frame(struct bench_peers *peers);
 /* The worker takes every message that was written. */
 void bench_peers_hear_all(struct bench_peers *peers, uint64_t now);
 
-/* A frame that was sent, by its number; the last BENCH_PEER_FRAMES are there. */
+/* A frame that was sent, by its number; the last BENCH_SENT_FRAMES are there. */
 const struct tvs_sync_header *bench_peers_sent(const struct bench_peers *peers, uint64_t number);
 
 /* Messages and sessions that were not taken as they should have been. */

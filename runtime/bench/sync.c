@@ -271,8 +271,8 @@ static void count_states(struct bench_sync *sync, uint64_t from)
     struct bench_sync_counts *counts = &sync->counts[sync->subject];
     uint64_t to = sync->peers.n_sent;
 
-    if (to - from > BENCH_PEER_FRAMES)
-        from = to - BENCH_PEER_FRAMES;
+    if (to - from > BENCH_SENT_FRAMES)
+        from = to - BENCH_SENT_FRAMES;
     for (; from < to; from++) {
         const struct tvs_sync_header *header = bench_peers_sent(&sync->peers, from);
         const struct tvs_sync_session *session = (const struct tvs_sync_session *)(header + 1);
@@ -354,6 +354,8 @@ const char *bench_sync_repeat(struct bench_run *run, enum bench_subject subject,
     for (; run->sync->counts[subject].packets < packets && n < MAX_CHUNKS && wrong == NULL; n++)
         wrong = chunk_run(run, subject, &spent[n]);
     run->is_syncing = false;
+    if (wrong == NULL && subject == BENCH_TELLS && run->sync->counts[subject].told == 0)
+        wrong = "the generation's classes are not synced";
     *cycles = bench_figure_of(spent, n).median;
     return wrong;
 }

@@ -61,7 +61,7 @@ def _nh_word(key: bytes, number: int) -> int:
 
 
 def mac_of(key: bytes, data: bytes) -> int:
-    """NH with 64-bit words, whose key is SipHash of 0, 1, ...; then SipHash of it and the length."""
+    """NH of 64-bit words, its key SipHash of 0, 1, ...; then SipHash of it and the length."""
     padded = data + bytes(-len(data) % 16)
     total = 0
     for i, (a, b) in enumerate(struct.iter_unpack("<QQ", padded)):
