@@ -51,8 +51,8 @@ TVS_INLINE void generic_open(uint8_t class_id, struct tvs_worker *worker, struct
                              const struct tvs_packet *packet, const struct tvs_vip_entry *vip)
 {
     if (TVS_LIKELY(class_id < GENERIC_N_CLASSES))
-        tvs_class_open(generic_seen(&generic_classes[class_id]), generic_seen(&site), worker, frame,
-                       packet, vip);
+        tvs_class_open(generic_seen(&generic_classes[class_id]), generic_seen(&path_site), worker,
+                       frame, packet, vip);
     else
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
 }
@@ -67,7 +67,7 @@ void tvs_node_burst(struct tvs_worker *worker, struct tvs_frame *frames, unsigne
         .open = generic_open,
     };
 
-    tvs_path_burst(generic_seen(&site), &dispatch, worker, frames, n);
+    tvs_path_burst(generic_seen(&path_site), &dispatch, worker, frames, n);
 }
 
 #endif

@@ -128,9 +128,9 @@ def test_names_of_an_example() -> None:
     assert names["pool web"] == ["pools/web.tvs:3", "site.tvs:91"]
     assert names["pool dns"] == ["pools/dns.tvs:3", "site.tvs:104", "pools/dns.tvs:9"]
     assert names["nic x520"] == ["site.tvs:22", "site.tvs:34"]
-    assert names["cluster A"] == ["site.tvs:41", "site.tvs:70"]
-    assert names["port fwd"] == ["site.tvs:32", "site.tvs:65", "site.tvs:77"]
-    assert names["node tvs-a3"] == ["site.tvs:63", "site.tvs:75"]
+    assert names["cluster A"] == ["site.tvs:41", "site.tvs:77"]
+    assert names["port fwd"] == ["site.tvs:32", "site.tvs:72", "site.tvs:84"]
+    assert names["node tvs-a3"] == ["site.tvs:70", "site.tvs:82"]
     assert names["variable servers"][0] == "site.tvs:12"
     assert set(names["variable servers"][1:]) == {
         "pools/dns.tvs:6",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 ABI_VERSION: Final = 3
-RECORD_SCHEMA: Final = 0x7476732D72656301
+RECORD_SCHEMA: Final = 0x7476732D72656302
 
 TICK_MS: Final = 100
 BUCKET_SLOTS: Final = 8

@@ -4,7 +4,7 @@
 #include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
-_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
+_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656302),
                "the sync contract covers this layout");
 _Static_assert(2 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
 _Static_assert(16 <= TVS_MAX_SLOTS, "limits");
@@ -225,8 +225,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .abi_version = TVS_ABI_VERSION,
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x4acb9969f8083a32),
-    .id = "bf86a330fe22dda2",
+    .sync_contract = UINT64_C(0x6eb539f33477e534),
+    .id = "26d5f16074ccbd83",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",

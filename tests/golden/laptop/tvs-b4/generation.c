@@ -4,7 +4,7 @@
 #include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
-_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
+_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656302),
                "the sync contract covers this layout");
 _Static_assert(2 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
 _Static_assert(16 <= TVS_MAX_SLOTS, "limits");
@@ -225,8 +225,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .abi_version = TVS_ABI_VERSION,
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x71cf275f0efe9eb6),
-    .id = "c0e7c5491e661002",
+    .sync_contract = UINT64_C(0x920f718795dd23d0),
+    .id = "902a8f61f8844e2b",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",

@@ -7,7 +7,7 @@
 #include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
-_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
+_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656302),
                "the sync contract covers this layout");
 _Static_assert(8 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
 _Static_assert(64 <= TVS_MAX_SLOTS, "limits");
@@ -862,8 +862,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .abi_version = TVS_ABI_VERSION,
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x6f44da1439ab562e),
-    .id = "adf93b2f21dd0310",
+    .sync_contract = UINT64_C(0x8d7cdcdf787c2c02),
+    .id = "9b79343b4887f303",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",

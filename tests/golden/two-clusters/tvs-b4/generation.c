@@ -7,7 +7,7 @@
 #include "parts.h"
 
 _Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
-_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656301),
+_Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656302),
                "the sync contract covers this layout");
 _Static_assert(8 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
 _Static_assert(64 <= TVS_MAX_SLOTS, "limits");
@@ -862,8 +862,8 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .abi_version = TVS_ABI_VERSION,
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
-    .sync_contract = UINT64_C(0x46c04d3ca815105e),
-    .id = "d8b5387ab90379d4",
+    .sync_contract = UINT64_C(0x9a092cdbaefcc33b),
+    .id = "6f5f28c07bfdf67d",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "B",
