@@ -64,13 +64,40 @@ class _Measured(_Line):
     preempted: int
 
 
+class Sync(BaseModel):
+    """What session sync did in the direction `sync` (runtime/bench/sync.h). `told`: sessions in
+    messages, each once for all peers. `peers_are_made`: the generation has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    peers: int
+    peers_are_made: bool
+    packets_per_session: float
+    told_per_session: float
+    established: float
+    finishing: float
+    closed: float
+    sessions_per_message: float
+    bytes_per_session: float
+    learned_per_session: float
+    renewed_per_session: float
+    cycles_per_told: float
+    cycles_per_learned: float
+
+
 class Row(_Measured):
-    """TSC cycles per packet of the generation and of the floors; `events` per packet."""
+    """TSC cycles per packet of the generation and of the floors; `events` per packet. `tells` and
+    `learns`: with session sync.
+    """
 
     site: Spread
     generic: Spread | None = None
     touch: Spread | None = None
     rte_hash: Spread | None = None
+    tells: Spread | None = None
+    learns: Spread | None = None
+    sync: Sync | None = None
     events: dict[str, float] = {}
 
 
@@ -113,7 +140,14 @@ class Batch:
         ]
         if self.packets is not None:
             found += ["--packets", str(self.packets)]
-        return [*found, "--two-workers"] if self.two_workers else [*found, "--floors"]
+        if self.two_workers:
+            return [*found, "--two-workers"]
+        return found if self.is_sync else [*found, "--floors"]
+
+    @property
+    def is_sync(self) -> bool:
+        """Its table has room for peers' sessions, too, so it is measured apart."""
+        return "sync" in self.directions
 
 
 def _list(numbers: tuple[int, ...]) -> str:
