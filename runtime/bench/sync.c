@@ -223,7 +223,7 @@ static const char *sessions_start(struct bench_run *run)
     for (unsigned i = 1; i < N_TELLING; i++)
         sync->lag[i] = (uint32_t)((uint64_t)n_flows * (telling[i].packet - telling[0].packet) /
                                   BENCH_SESSION_PACKETS);
-    sync->lag_free = n_flows * 9 / 10;
+    sync->lag_free = n_flows * 9 / 10 + 2 * TVS_SYNC_SESSIONS; /* not before its end was heard */
     sync->session = calloc(sync->n_places, sizeof(*sync->session));
     if (sync->session == NULL)
         return "not enough memory for the peers' sessions";
