@@ -25,6 +25,7 @@ const char bench_usage[] =
     "  --packets-per-tick N       how many packets share one 100 ms tick (1000000)\n"
     "  --seed N\n"
     "  --cpus N[,N]               where the workers run (where taskset put us)\n"
+    "  --sync-steps               the steps of session sync between bursts; no direction\n"
     "  --two-workers              each alone and both at the same time; no floors\n"
     "  --generic GENERIC.so       the same site compiled generic, measured in turn\n"
     "  --floors                   touch and rte_hash, measured in turn\n"
@@ -148,7 +149,7 @@ static uint32_t default_packets(void)
 
 int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
 {
-    int two = 0, floors = 0, small_pages = 0, trace = 0, json = 0;
+    int steps = 0, two = 0, floors = 0, small_pages = 0, trace = 0, json = 0;
     const struct option long_options[] = {
         {"class", required_argument, NULL, 'c'},
         {"sessions", required_argument, NULL, 'n'},
@@ -164,6 +165,7 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
         {"cpus", required_argument, NULL, 'C'},
         {"generic", required_argument, NULL, 'g'},
         {"two-workers", no_argument, &two, 1},
+        {"sync-steps", no_argument, &steps, 1},
         {"floors", no_argument, &floors, 1},
         {"small-pages", no_argument, &small_pages, 1},
         {"trace", no_argument, &trace, 1},
@@ -195,11 +197,12 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
             return -EINVAL;
     choice->two_workers = two;
     choice->is_traced = trace;
+    choice->takes_steps = steps;
     choice->options.floors = floors && !two;
     choice->options.small_pages = small_pages;
-    choice->options.has_sync = choice->direction[BENCH_SYNC] && !two;
+    choice->options.has_sync = (choice->direction[BENCH_SYNC] || steps) && !two;
     choice->options.json = json;
-    if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace))
+    if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace) || (steps && (two || trace)))
         return -EINVAL;
     choice->options.generation = argv[optind];
     return 0;

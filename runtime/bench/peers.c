@@ -224,6 +224,28 @@ void bench_peers_tell(struct bench_peers *peers, const struct tvs_sync_session *
     message_end(peers, &message, by);
 }
 
+void bench_peers_pull(struct bench_peers *peers, uint32_t cursor)
+{
+    struct tvs_sync_message message;
+
+    message_begin(peers, &message, 0, TVS_SYNC_PULL, ++peers->peer[0].number);
+    message.header->cursor = cursor;
+    message_end(peers, &message, 0);
+}
+
+void bench_peers_again(struct bench_peers *peers, uint64_t update)
+{
+    struct tvs_sync_again again = {.next = peers->sync->updates + 1};
+    struct tvs_sync_message message;
+
+    memset(again.seen, 0xff, sizeof(again.seen));
+    again.seen[update / 64 % TVS_SYNC_WINDOW_WORDS] &= ~(UINT64_C(1) << update % 64);
+    message_begin(peers, &message, 0, TVS_SYNC_AGAIN, ++peers->peer[0].number);
+    memcpy(message.body, &again, sizeof(again));
+    message.body_bytes = sizeof(again);
+    message_end(peers, &message, 0);
+}
+
 /* "I have nothing." */
 static void answer_pull(struct bench_peers *peers, uint32_t by)
 {

@@ -71,6 +71,10 @@ void bench_peers_hello(struct bench_peers *peers, uint64_t now);
 void bench_peers_tell(struct bench_peers *peers, const struct tvs_sync_session *sessions,
                       unsigned n);
 
+/* The first peer asks for all sessions from `cursor` on, or for an update that it says it lost. */
+void bench_peers_pull(struct bench_peers *peers, uint32_t cursor);
+void bench_peers_again(struct bench_peers *peers, uint64_t update);
+
 /* The next message that was written; the caller runs it through the path. */
 struct tvs_frame bench_peers_frame(struct bench_peers *peers);
 

@@ -231,6 +231,29 @@ void bench_print_row(const struct bench_run *run, const struct bench_row *row, d
     fflush(stdout);
 }
 
+void bench_print_steps(const struct bench_run *run, const struct bench_sync_step *steps)
+{
+    for (unsigned i = 0; i < BENCH_N_SYNC_STEPS; i++) {
+        const struct bench_sync_step *step = &steps[i];
+        const struct bench_histogram *spent = &step->spent;
+        const double ns = 1e9 / run->tsc_hz, p50 = (double)bench_histogram_at(spent, 0.5) * ns,
+                     p99 = (double)bench_histogram_at(spent, 0.99) * ns,
+                     p999 = (double)bench_histogram_at(spent, 0.999) * ns,
+                     longest = (double)spent->max * ns;
+
+        if (run->options->json)
+            printf("{\"kind\": \"step\", \"sessions\": %u, \"name\": \"%s\", \"bound\": \"%s\", "
+                   "\"records\": %u, \"freed\": 0, \"disturbed\": %u, \"spent\": {\"count\": %lu, "
+                   "\"p50_ns\": %.1f, \"p99_ns\": %.1f, \"p999_ns\": %.1f, \"max_ns\": %.1f}}\n",
+                   run->traffic.n_flows, step->name, step->bound, step->records, step->disturbed,
+                   spent->total, p50, p99, p999, longest);
+        else
+            printf("%-42s %s = %u: %.0f ns, 99 %% %.0f, 99.9 %% %.0f, longest %.0f\n", step->name,
+                   step->bound, step->records, p50, p99, p999, longest);
+    }
+    fflush(stdout);
+}
+
 void bench_print_pair(const struct bench_run *run, const struct bench_pair_row *row)
 {
     if (run->options->json) {

@@ -266,6 +266,39 @@ static void subject_set(struct bench_run *run, enum bench_subject subject)
     }
 }
 
+void bench_sync_go(struct bench_run *run)
+{
+    subject_set(run, BENCH_TELLS);
+    queue_drain(run);
+    clock_go(run->sync);
+}
+
+void bench_sync_rest(struct bench_run *run)
+{
+    clock_stop(run->sync);
+}
+
+void bench_sync_tell_new(struct bench_run *run)
+{
+    struct tvs_sync_session sessions[TVS_SYNC_SESSIONS];
+
+    for (unsigned i = 0; i < TVS_SYNC_SESSIONS; i++)
+        sessions[i] = *session_open(run);
+    bench_peers_tell(&run->sync->peers, sessions, TVS_SYNC_SESSIONS);
+}
+
+/* Not the youngest, which are in the cache. */
+void bench_sync_tell_known(struct bench_run *run)
+{
+    struct bench_sync *sync = run->sync;
+    struct tvs_sync_session sessions[TVS_SYNC_SESSIONS];
+
+    for (unsigned i = 0; i < TVS_SYNC_SESSIONS; i++)
+        sessions[i] = sync->session[place_of(
+            sync, sync->n_sessions - 1 - bench_random(&run->traffic, sync->lag_free))];
+    bench_peers_tell(&sync->peers, sessions, TVS_SYNC_SESSIONS);
+}
+
 static void count_states(struct bench_sync *sync, uint64_t from)
 {
     struct bench_sync_counts *counts = &sync->counts[sync->subject];

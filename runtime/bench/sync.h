@@ -63,6 +63,14 @@ void bench_sync_close(struct bench_run *run);
 /* One repeat of BENCH_SITE (without sync), BENCH_TELLS or BENCH_LEARNS. */
 const char *bench_sync_repeat(struct bench_run *run, enum bench_subject subject, double *cycles);
 
+/* Between these two the engine's clock goes; every peer is here, and nothing is queued at first. */
+void bench_sync_go(struct bench_run *run);
+void bench_sync_rest(struct bench_run *run);
+
+/* The next peer writes a message of sessions that are new, or of some that it has told of. */
+void bench_sync_tell_new(struct bench_run *run);
+void bench_sync_tell_known(struct bench_run *run);
+
 /* Whether the peers owe a message: they have told less than we have. */
 TVS_INLINE bool bench_sync_is_due(const struct bench_sync *sync)
 {

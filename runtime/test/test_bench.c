@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bench: which sessions there are, and whose records a new one gets. No test looks at time. */
 #include "bench/loops.h"
-#include "bench/sync.h"
+#include "bench/sync_steps.h"
 #include "check.h"
 #include "core/free_ring.h"
 
@@ -193,6 +193,25 @@ static void test_session_sync_tells_what_the_traffic_does(void **state)
     run_drop(&open);
 }
 
+/* Each step does what it says as often as it is taken, whatever time that takes. */
+static void test_steps_of_session_sync_are_bounded_by_constants(void **state)
+{
+    static struct bench_sync_step steps[BENCH_N_SYNC_STEPS];
+    struct open_run open;
+
+    (void)state;
+    run_open(&open, TVS_TCP, 512, true);
+    assert_null(bench_direction_begin(&open.run, BENCH_SYNC));
+    assert_null(bench_sync_steps(&open.run, steps));
+    for (unsigned i = 0; i < BENCH_N_SYNC_STEPS; i++) {
+        assert_true(steps[i].records == TVS_SYNC_SESSIONS || steps[i].records == TVS_SYNC_SCAN ||
+                    steps[i].records == TVS_SYNC_WINDOW);
+        assert_true(steps[i].spent.total + steps[i].disturbed >= 500);
+    }
+    assert_int_equal(open.run.worker->n_sessions + open.run.worker->n_copies, 0);
+    run_drop(&open);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_new_sessions_find_ports_in_the_order_of_a_worker_that_has_run),
         cmocka_unit_test(test_the_first_packets_are_not_timed),
         cmocka_unit_test(test_session_sync_tells_what_the_traffic_does),
+        cmocka_unit_test(test_steps_of_session_sync_are_bounded_by_constants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tvsc.bench import harness, machine
@@ -13,7 +13,7 @@ from tvsc.bench.path import PathResult, Reader, Touches, Workload
 from tvsc.bench.path_plan import Choice, batches, counted
 from tvsc.bench.path_subject import Subject, of_generation, of_site
 from tvsc.bench.touches import BURST, SESSIONS, count
-from tvsc.build.host import PATH_BENCH, bench_programs
+from tvsc.build.host import bench_programs, path_bench
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import find_compiler
 from tvsc.build.trace import find_valgrind
@@ -52,7 +52,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
         subject = of_generation(wish.site, progress)
     else:
         subject = of_site(wish.site, wish.out, wish.node, progress)
-    kit = replace(PATH_BENCH, options=(*PATH_BENCH.options, f"-Dbench_march={subject.march}"))
+    kit = path_bench(subject.march)
     compiler = find_compiler()
     jobs = len(os.sched_getaffinity(0))
     program = bench_programs(compiler, jobs, progress, kit)["tvs-bench"]

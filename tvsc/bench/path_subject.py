@@ -114,7 +114,9 @@ def of_generation(path: Path, progress: Progress) -> Subject:
     return Subject(str(path), "", path, "x86-64-v2", {}, None, why_no_generic=why)
 
 
-def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
+def of_directory(
+    directory: Path, site: str, progress: Progress, *, with_generic: bool = True
+) -> Subject:
     """OUT/nodes/NODE."""
     plan_file = directory / "plan.json"
     try:
@@ -123,7 +125,7 @@ def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
         raise BenchError(f"`{plan_file}` cannot be read: {error}") from None
     sources = read_sources(directory)
     generic = None
-    if sources is not None:
+    if sources is not None and with_generic:
         compiler = find_compiler()
         generic = build_generic(sources, plan.march, base_hash(compiler), compiler, progress)
     return Subject(
