@@ -84,32 +84,29 @@ static bool is_anyone_here(const struct tvs_sync *sync, uint64_t now)
 static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct tvs_sync_io *io,
                  uint64_t now)
 {
-    struct tvs_sync_message message;
     uint64_t number = sync->updates + 1;
     uint32_t *log = sync->log[number % TVS_SYNC_WINDOW];
-    uint32_t n = tvs_sync_queue_count(&worker->sync_queue);
     bool is_heard = is_anyone_here(sync, now);
-    struct tvs_sync_session *session = NULL;
+    struct tvs_sync_session nowhere, *session = &nowhere;
+    struct tvs_sync_message message;
+    uint32_t n;
 
-    if (is_heard && !tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
-        return; /* they stay queued */
-    if (n > TVS_SYNC_SESSIONS)
-        n = TVS_SYNC_SESSIONS;
-    for (uint32_t i = 0; i < n; i++) {
-        log[i] = tvs_sync_queue_take(worker);
-        __builtin_prefetch(&worker->records[log[i]], 1);
-    }
-    if (is_heard)
+    if (is_heard) {
+        if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
+            return; /* they stay queued */
         session = message.body;
+    }
+    n = tvs_sync_queue_take(&worker->sync_queue, log, TVS_SYNC_SESSIONS);
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(&worker->records[log[i]], 1);
     for (uint32_t i = 0; i < n; i++) {
         struct tvs_record *record = &worker->records[log[i]];
+        bool is_told = tvs_sync_session_write(worker, session, record) || !is_heard;
+        uint16_t flags = record->flags & (uint16_t)~TVS_RECORD_QUEUED;
 
-        record->flags &= (uint16_t)~TVS_RECORD_QUEUED;
-        if (is_heard && !tvs_sync_session_write(worker, session, record))
-            continue;
-        record->flags |= TVS_RECORD_TOLD;
-        record->told_tick = record->expires_tick;
-        session += is_heard;
+        record->flags = is_told ? flags | TVS_RECORD_TOLD : flags;
+        record->told_tick = is_told ? record->expires_tick : record->told_tick;
+        session += is_told && is_heard;
     }
     sync->updates = number;
     sync->log_n[number % TVS_SYNC_WINDOW] = (uint8_t)n;

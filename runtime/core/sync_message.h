@@ -22,11 +22,7 @@ bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
                             struct tvs_sync_message *message, enum tvs_sync_kind kind,
                             const struct tvs_sync_peer *peer, uint64_t number);
 
-/*
- * Writes the record, as it is now, where a message has room for it: field by field, since a copy of
- * the whole would wait for the stores of the fields. False: it is no session that a peer should
- * have.
- */
+/* Writes the record, as it is now, where a message has room for it. False: no peer should have it. */
 TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
                                        struct tvs_sync_session *session,
                                        const struct tvs_record *record)
@@ -37,10 +33,7 @@ TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
 
     if (record->state < TVS_S_ESTABLISHED || (int32_t)left_ticks <= 0)
         return false;
-    memcpy(&session->in, &record->in, sizeof(session->in));
-    memcpy(&session->out, &record->out, sizeof(session->out));
-    session->proto = record->proto;
-    session->state = record->state;
+    memcpy(session, record, sizeof(*session));
     session->age_s = age_s < UINT16_MAX ? (uint16_t)age_s : UINT16_MAX;
     session->left_ticks = left_ticks;
     return true;

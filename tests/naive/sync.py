@@ -82,15 +82,17 @@ class Told:
     left_ticks: int = 600
 
     def __bytes__(self) -> bytes:
-        tuples = struct.pack(_TUPLE, *self.request) + struct.pack(_TUPLE, *self.onward)
-        return tuples + struct.pack("<BBHI", self.proto, self.state, self.age_s, self.left_ticks)
+        request = struct.pack(_TUPLE, *self.request)
+        request += struct.pack("<BBH", self.proto, self.state, self.age_s)
+        return request + struct.pack(_TUPLE, *self.onward) + struct.pack("<I", self.left_ticks)
 
     @staticmethod
     def read(data: bytes) -> Told:
         return Told(
             struct.unpack(_TUPLE, data[:12]),
-            struct.unpack(_TUPLE, data[12:24]),
-            *struct.unpack("<BBHI", data[24:32]),
+            struct.unpack(_TUPLE, data[16:28]),
+            *struct.unpack("<BBH", data[12:16]),
+            *struct.unpack("<I", data[28:]),
         )
 
 

@@ -59,14 +59,18 @@ struct tvs_sync_again {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_again) == 136, "no padding");
 
-/* A session as it is on the wire. */
+/* A session as it is on the wire: the first half of a record but for what is a node's own. */
 struct tvs_sync_session {
-    struct tvs_tuple in, out; /* as in the record */
+    struct tvs_tuple in;
     uint8_t proto;
     uint8_t state;
-    uint16_t age_s;      /* since it was opened; UINT16_MAX: at least so long */
+    uint16_t age_s; /* since it was opened; UINT16_MAX: at least so long */
+    struct tvs_tuple out;
     uint32_t left_ticks; /* until it expires */
 } __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_session) == 32, "two per line");
+_Static_assert(offsetof(struct tvs_sync_session, state) == offsetof(struct tvs_record, state) &&
+                   offsetof(struct tvs_sync_session, out) == offsetof(struct tvs_record, out),
+               "copied as a whole");
 
 #endif
