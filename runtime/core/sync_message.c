@@ -76,7 +76,7 @@ void tvs_sync_path_prepare(struct tvs_sync_path *path, uint16_t port_be)
     memcpy(path->headers + sizeof(ip), &udp, sizeof(udp));
 }
 
-/* All but the lengths is as it was prepared; instead of the checksum that has the sum of the rest. */
+/* The lengths are missing in what was prepared, and its checksum is the sum of the rest. */
 static void write_headers(uint8_t *frame, const struct tvs_nexthop *nexthop,
                           const struct tvs_sync_path *path, unsigned bytes)
 {

@@ -22,7 +22,7 @@ bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
                             struct tvs_sync_message *message, enum tvs_sync_kind kind,
                             const struct tvs_sync_peer *peer, uint64_t number);
 
-/* Writes the record, as it is now, where a message has room for it. False: no peer should have it. */
+/* Writes the record, as it is now, where a message has room. False: no peer should have it. */
 TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
                                        struct tvs_sync_session *session,
                                        const struct tvs_record *record)
