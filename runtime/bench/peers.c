@@ -247,12 +247,13 @@ void bench_peers_again(struct bench_peers *peers, uint64_t update)
 }
 
 /* "I have nothing." */
-static void answer_pull(struct bench_peers *peers, uint32_t by)
+static void answer_pull(struct bench_peers *peers, uint32_t by, uint16_t question)
 {
     struct tvs_sync_message message;
 
     message_begin(peers, &message, by, TVS_SYNC_BULK, ++peers->peer[by].number);
     message.header->cursor = TVS_SYNC_END;
+    message.header->question = question;
     message_end(peers, &message, by);
 }
 
@@ -271,7 +272,7 @@ static void answer(struct bench_peers *peers, uint64_t from, uint64_t now)
             peers->peer[by].challenge = said.challenge;
             hello(peers, by);
         } else if (header->kind == TVS_SYNC_PULL) {
-            answer_pull(peers, by);
+            answer_pull(peers, by, header->question);
         }
     }
     bench_peers_hear_all(peers, now);

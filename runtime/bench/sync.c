@@ -37,7 +37,7 @@ static const struct {
 static const struct {
     uint8_t state;
     uint8_t packet;
-} telling[] = {{TVS_S_ESTABLISHED, 2}, {TVS_S_CLOSED, 8}};
+} telling[] = {{TVS_S_ESTABLISHED, 2}, {TVS_S_FIN_CLIENT, 7}, {TVS_S_CLOSED, 8}};
 enum { N_TELLING = sizeof(telling) / sizeof(telling[0]) };
 
 size_t bench_sync_bytes(void)

@@ -121,16 +121,11 @@ TVS_INLINE bool tvs_class_is_steady(const struct tvs_class *class, const struct 
                                                     (TVS_TCP_SYN | TVS_TCP_FIN | TVS_TCP_RST))));
 }
 
-/*
- * The peers are told that a session is established and that it has ended. Not of the first FIN: the
- * second follows, as a rule within a round trip, and until then their copy lives longer than it
- * would have to; a session that stays half closed is told of by the sweep when that is due.
- */
+/* From ESTABLISHED on the peers are told of every change. */
 TVS_INLINE void tvs_class_state_set(const struct tvs_class *class, struct tvs_worker *worker,
                                     struct tvs_record *record, uint8_t state)
 {
-    if (class->is_synced && state != record->state &&
-        (state == TVS_S_ESTABLISHED || state >= TVS_S_CLOSED))
+    if (class->is_synced && state != record->state && state >= TVS_S_ESTABLISHED)
         tvs_sync_queue_put(worker, record);
     record->state = state;
 }

@@ -173,6 +173,7 @@ static void ask_for_all(struct tvs_sync *sync, struct tvs_worker *worker,
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_PULL, peer, ++peer->sent))
         return;
     message.header->cursor = peer->pull_cursor;
+    message.header->question = peer->pull_question;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_send(sync, worker, io, &message, peer);
 }
@@ -180,9 +181,14 @@ static void ask_for_all(struct tvs_sync *sync, struct tvs_worker *worker,
 static void ask_again(struct tvs_sync *sync, struct tvs_worker *worker,
                       const struct tvs_sync_io *io, struct tvs_sync_peer *peer, uint64_t now)
 {
+    uint64_t oldest = tvs_sync_window_oldest(&peer->window);
     struct tvs_sync_message message;
     struct tvs_sync_again again;
 
+    if (oldest != peer->again_oldest) { /* on a bad link there is always some gap, another one */
+        peer->again_oldest = oldest;
+        peer->again_tries = 0;
+    }
     peer->again_at = now + TVS_SYNC_AGAIN_MS * sync->cycles_per_ms;
     if (peer->again_tries++ == TVS_SYNC_AGAIN_TRIES) {
         tvs_sync_window_start(&peer->window, peer->window.next);
@@ -234,6 +240,7 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
         message.n +=
             tvs_sync_session_write(worker, &session[message.n], &worker->records[found[i]]);
     message.header->cursor = at < n_buckets ? at : TVS_SYNC_END;
+    message.header->question = peer->bulk_question;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_send(sync, worker, io, &message, peer);
 }

@@ -4,8 +4,8 @@
  * session lives on when its node does not. Free of DPDK, like the packet path; one thread per
  * worker, no lock. Read include/tvs/sync.h, the messages, first.
  *
- * - Updates: the path queues a session when it is established and when it has ended, the sweep when
- *   its copies would run out. A message carries up to 40, goes to all peers under one number,
+ * - Updates: the path queues a session when it is established and when its state changes, the sweep
+ *   when its copies would run out. A message carries up to 40, goes to all peers under one number,
  *   and its record numbers are logged: what a peer lost it asks for by number, and gets as it is
  *   now.
  * - A peer counts as here once it has answered a challenge that this node drew: neither an old
@@ -13,7 +13,10 @@
  * - Pull: who has found a peer, or lost more of its updates than the log holds, asks it for all its
  *   sessions, a part of the forward table a message, and for the next when it has got the last. The
  *   asked one keeps nothing of it, the asker sets the pace, and a lost message is asked for again.
- *   Once each peer that is here has told everything, the worker is ready, and its node may announce.
+ *   An answer counts once, and only to the last question: one that comes late, of a pull that has
+ *   begun anew since, would have the rest of it left out.
+ *   Once each peer that is here has told everything, the worker is ready, and its node may
+ *   announce.
  * - Whoever forwards a session's packets tells of it; there is no owner. States only go on (the
  *   later one counts), of two sessions in one place the younger.
  */
@@ -79,12 +82,15 @@ struct tvs_sync_peer {
 
     struct tvs_sync_window window; /* of its updates */
     uint64_t again_at;             /* TSC; when to ask for what is missing */
-    uint32_t again_tries;
+    uint64_t again_oldest;         /* the first that was missing then */
+    uint32_t again_tries;          /* for that one */
     uint32_t pull_cursor;
-    uint64_t pull_at; /* TSC; when to ask (again) */
+    uint64_t pull_at;       /* TSC; when to ask (again) */
+    uint16_t pull_question; /* only its answer counts: a late one is of another pull */
 
     /* what it asked of us */
     bool wants_bulk;
+    uint16_t bulk_question;
     uint32_t bulk_cursor;
     uint32_t n_wanted;
     uint64_t wanted[TVS_SYNC_WINDOW_WORDS]; /* updates, by number modulo the window */

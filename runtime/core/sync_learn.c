@@ -6,8 +6,10 @@
 #include "core/vip.h"
 
 enum {
-    YOUNGER_TICKS = 20, /* by so much less age it is another session, not the same one in transit */
-    TICKS_PER_S = 1000 / TVS_TICK_MS,
+    /* ages of one moment, told and compared by two clocks, differ by no more */
+    TRANSIT_TICKS = 3,
+    /* by so much less age it is another session of the same addresses, not the same one */
+    ANOTHER_TICKS = 20,
 };
 
 /* Where a session of a message is, or would be. */
@@ -66,17 +68,42 @@ static void place_find(const struct tvs_worker *worker, const struct tvs_sync_se
         __builtin_prefetch(&worker->buckets[tvs_table_first(worker, place->hash)], 1);
 }
 
-static uint32_t age_ticks(const struct tvs_sync_session *session)
+/* By how many ticks what a peer tells of began after what is here, as far as ages can be told. */
+static int32_t younger_by(const struct tvs_worker *worker, const struct tvs_record *record,
+                          const struct tvs_sync_session *session)
 {
-    return (uint32_t)session->age_s * TICKS_PER_S;
+    uint32_t age = worker->now_tick - record->opened_tick;
+
+    return (int32_t)(age < UINT16_MAX ? age : UINT16_MAX) - (int32_t)session->age_ticks;
 }
 
-/* Whether what a peer tells of began after what is here, as far as its age can be told. */
-static bool is_younger(const struct tvs_worker *worker, const struct tvs_record *record,
-                       const struct tvs_sync_session *session)
+/*
+ * Whether what a peer tells of takes the place of another session: the younger does. Of two that
+ * began together one that is over or never was established gives way; so does a mere copy, since
+ * the peer, who has one session per client address and port, has it no more; else the one that has
+ * been silent for longer.
+ */
+static bool takes_place(const struct tvs_worker *worker, const struct tvs_record *record,
+                        const struct tvs_sync_session *session)
 {
-    return session->age_s < UINT16_MAX &&
-           worker->now_tick - record->opened_tick > age_ticks(session) + YOUNGER_TICKS;
+    int32_t by = younger_by(worker, record, session);
+    uint32_t expires = worker->now_tick + session->left_ticks;
+    bool is_copy = record->flags & TVS_RECORD_TOLD && record->told_tick == record->expires_tick;
+    bool is_alive = record->state == TVS_S_ESTABLISHED || record->state == TVS_S_UDP;
+
+    if (tvs_session_expired(record, worker->now_tick) || by > TRANSIT_TICKS)
+        return true;
+    return by >= -TRANSIT_TICKS &&
+           (!is_alive || is_copy || (int32_t)(expires - record->expires_tick) > 0);
+}
+
+/* Clocks drift apart over hours: only a state that went back tells of another life. */
+static bool is_same_life(const struct tvs_worker *worker, const struct tvs_record *record,
+                         const struct tvs_sync_session *session)
+{
+    return is_same(record, session) && !tvs_session_expired(record, worker->now_tick) &&
+           (session->state >= record->state ||
+            younger_by(worker, record, session) <= ANOTHER_TICKS);
 }
 
 /*
@@ -102,7 +129,7 @@ static void renew(const struct tvs_worker *worker, struct tvs_record *record,
         (state == session->state && (int32_t)(expires - record->expires_tick) > 0))
         record->expires_tick = expires;
     record->state = state;
-    record->told_tick = record->expires_tick;
+    record->told_tick = expires; /* the peer's copy, whatever ours */
     record->flags |= TVS_RECORD_TOLD;
 }
 
@@ -144,7 +171,7 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker,
     record->fib_epoch = 0; /* both next hops are looked up by the first packet */
     record->flags = (record->flags & TVS_RECORD_QUEUED) | TVS_RECORD_TOLD;
     record->hash = place->hash;
-    record->opened_tick = worker->now_tick - age_ticks(session);
+    record->opened_tick = worker->now_tick - session->age_ticks;
     record->told_tick = record->expires_tick;
     return NULL;
 }
@@ -163,15 +190,12 @@ static void learn(struct tvs_sync *sync, struct tvs_worker *worker,
         return;
     }
     if (record->state != TVS_S_FREE) {
-        bool younger = is_younger(worker, record, session);
-
-        /* clocks drift apart over hours: only a state that went back tells of another life */
-        if (is_same(record, session) && !(younger && session->state < record->state)) {
+        if (is_same_life(worker, record, session)) {
             renew(worker, record, session);
             sync->counters.renewed++;
             return;
         }
-        if (!younger) {
+        if (!takes_place(worker, record, session)) {
             sync->counters.stale++;
             return;
         }
@@ -180,7 +204,7 @@ static void learn(struct tvs_sync *sync, struct tvs_worker *worker,
     key_of(session, &key);
     other = tvs_table_find(worker, place->hash, &key);
     if (other != TVS_NO_RECORD) {
-        if (!is_younger(worker, &worker->records[other], session)) {
+        if (!takes_place(worker, &worker->records[other], session)) {
             sync->counters.stale++;
             return;
         }

@@ -27,14 +27,13 @@ TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
                                        struct tvs_sync_session *session,
                                        const struct tvs_record *record)
 {
-    enum { TICKS_PER_S = 1000 / TVS_TICK_MS };
-    uint32_t age_s = (worker->now_tick - record->opened_tick) / TICKS_PER_S;
+    uint32_t age_ticks = worker->now_tick - record->opened_tick;
     uint32_t left_ticks = record->expires_tick - worker->now_tick;
 
     if (record->state < TVS_S_ESTABLISHED || (int32_t)left_ticks <= 0)
         return false;
     memcpy(session, record, sizeof(*session));
-    session->age_s = age_s < UINT16_MAX ? (uint16_t)age_s : UINT16_MAX;
+    session->age_ticks = age_ticks < UINT16_MAX ? (uint16_t)age_ticks : UINT16_MAX;
     session->left_ticks = left_ticks;
     return true;
 }

@@ -21,6 +21,7 @@ TVS_INLINE void tvs_sync_pull_start(struct tvs_sync *sync, struct tvs_sync_peer 
 {
     peer->pull = TVS_SYNC_PULL_GOES_ON;
     peer->pull_cursor = 0;
+    peer->pull_question++;
     peer->pull_at = now;
     peer->again_tries = 0;
     sync->counters.pulled++;

@@ -10,7 +10,10 @@ TVS_INLINE uint32_t tvs_sync_queue_count(const struct tvs_sync_queue *queue)
     return queue->tail - queue->head;
 }
 
-/* Once however often it changes until it is told. */
+/*
+ * Once however often it changes until it is told. What finds no place counts as never told of, so
+ * that the sweep brings it again.
+ */
 TVS_INLINE void tvs_sync_queue_put(struct tvs_worker *worker, struct tvs_record *record)
 {
     struct tvs_sync_queue *queue = &worker->sync_queue;
@@ -19,6 +22,7 @@ TVS_INLINE void tvs_sync_queue_put(struct tvs_worker *worker, struct tvs_record 
         return;
     if (TVS_UNLIKELY(tvs_sync_queue_count(queue) >= queue->capacity)) {
         queue->lost++;
+        record->flags &= (uint16_t)~TVS_RECORD_TOLD;
         return;
     }
     queue->record[queue->tail++ & (queue->capacity - 1)] = (uint32_t)(record - worker->records);

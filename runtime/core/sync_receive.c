@@ -22,7 +22,7 @@ static unsigned body_bytes(const struct tvs_sync_header *header)
 /* `bytes` behind the UDP header. */
 static bool is_well_formed(const struct tvs_sync_header *header, unsigned bytes)
 {
-    return bytes >= sizeof(*header) && header->magic == TVS_SYNC_MAGIC &&
+    return bytes >= sizeof(*header) && header->magic == TVS_SYNC_MAGIC && header->epoch != 0 &&
            header->kind < TVS_N_SYNC_KINDS && header->n <= TVS_SYNC_SESSIONS &&
            bytes == sizeof(*header) + body_bytes(header);
 }
@@ -139,10 +139,12 @@ static void take_again(struct tvs_sync *sync, struct tvs_sync_peer *peer,
 static void take_bulk(struct tvs_sync *sync, struct tvs_worker *worker, struct tvs_sync_peer *peer,
                       const struct tvs_sync_header *header)
 {
-    if (peer->pull != TVS_SYNC_PULL_GOES_ON)
+    if (peer->pull != TVS_SYNC_PULL_GOES_ON || header->question != peer->pull_question ||
+        header->cursor <= peer->pull_cursor)
         return;
     tvs_sync_learn(sync, worker, (const struct tvs_sync_session *)(header + 1), header->n);
     peer->pull_cursor = header->cursor;
+    peer->pull_question++;
     peer->pull_at = 0; /* on, at once */
     if (header->cursor == TVS_SYNC_END)
         peer->pull = TVS_SYNC_PULL_DONE;
@@ -165,6 +167,7 @@ static void take_own(struct tvs_sync *sync, struct tvs_worker *worker, struct tv
     case TVS_SYNC_PULL:
         peer->wants_bulk = true;
         peer->bulk_cursor = header->cursor;
+        peer->bulk_question = header->question;
         break;
     default:
         take_bulk(sync, worker, peer, header);

@@ -31,6 +31,16 @@ TVS_INLINE bool tvs_sync_window_bit(const struct tvs_sync_window *window, uint64
     return window->seen[number / 64 % TVS_SYNC_WINDOW_WORDS] >> number % 64 & 1;
 }
 
+/* The lowest number that is missing; one is. */
+TVS_INLINE uint64_t tvs_sync_window_oldest(const struct tvs_sync_window *window)
+{
+    uint64_t number = window->next - TVS_SYNC_WINDOW;
+
+    while (tvs_sync_window_bit(window, number))
+        number++;
+    return number;
+}
+
 /*
  * The sender has used all numbers below `next`. False: more of them are missing than the window
  * can name, and it has started anew.

@@ -36,10 +36,11 @@ static int lay_out(const struct tvs_worker_config *config, struct layout *layout
 
     if (config->n_slots == 0 || config->n_slots > TVS_MAX_SLOTS ||
         !is_power_of_two(config->n_buckets) || config->port_first == 0 ||
-        config->port_first > config->port_last || config->max_sessions == 0 ||
-        config->max_backends == 0 || config->max_backends > TVS_MAX_BACKENDS ||
-        config->n_workers == 0 || config->n_workers > TVS_MAX_WORKERS ||
-        config->index >= config->n_workers || config->n_own_slots > config->n_slots ||
+        config->port_first > config->port_last || config->port_start > config->port_last ||
+        config->max_sessions == 0 || config->max_backends == 0 ||
+        config->max_backends > TVS_MAX_BACKENDS || config->n_workers == 0 ||
+        config->n_workers > TVS_MAX_WORKERS || config->index >= config->n_workers ||
+        config->n_own_slots > config->n_slots ||
         (config->sync_queue != 0 && !is_power_of_two(config->sync_queue)))
         return -EINVAL;
     layout->n_own_slots = config->n_own_slots != 0 ? config->n_own_slots : config->n_slots;
@@ -190,7 +191,7 @@ void tvs_worker_config_from(struct tvs_worker_config *config,
             config->n_own_slots = lip->slot + 1U;
     }
     config->n_slots = config->n_own_slots;
-    if (generation->sync.n_peers > 0) {
+    if (generation->sync.n_peers > 0 && config->n_own_slots > 0) {
         config->n_slots = memory->slots_per_worker;
         config->sync_queue = TVS_SYNC_QUEUE;
     }

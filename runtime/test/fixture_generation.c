@@ -9,8 +9,9 @@
 #include "tvs/generation.h"
 
 /*
- * Constants of a variant, -D on the command line, and FIXTURE_STEERING: enum tvs_steering_mode.
- * FIXTURE_NODE, where given: the node, of two with session sync.
+ * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
+ * FIXTURE_NODE: the node, of two with session sync. FIXTURE_NAME: the symbol, since both can be
+ * linked into one program.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,
@@ -33,14 +34,14 @@ static const uint8_t rss_key[40] = {
 static const uint16_t reta[RETA_SIZE] = {[0 ... 63] = 0, [64 ... 127] = 1};
 
 /* The slots of node 0's local IPs, and of node 1's, each with the own ones first. */
-#ifndef FIXTURE_NODE
-#define FIXTURE_NODE 0
-enum { HAS_SYNC = 0, SLOTS_0 = 0, SLOTS_1 = TVS_LIP_NO_SLOT, N_SLOTS = 2 };
-#elif FIXTURE_NODE == 0
-enum { HAS_SYNC = 1, SLOTS_0 = 0, SLOTS_1 = 2, N_SLOTS = 3 };
-#else
-enum { HAS_SYNC = 1, SLOTS_0 = 1, SLOTS_1 = 0, N_SLOTS = 3 };
-#endif
+enum {
+    HAS_SYNC = FIXTURE_HAS_SYNC,
+    SLOTS_0 = FIXTURE_NODE == 0 ? 0 : 1,
+    SLOTS_1 = FIXTURE_NODE == 1 ? 0
+              : HAS_SYNC        ? 2
+                                : TVS_LIP_NO_SLOT,
+    N_SLOTS = HAS_SYNC ? 3 : 2,
+};
 
 /* The local-IP range 172.16.0.0/28: .1 to .4 are node 0's, .9 and .10 node 1's. */
 static const struct tvs_lip_entry lip_table[16] = {
@@ -288,7 +289,7 @@ static const struct tvs_gen_route routes[] = {
 
 static const int16_t cores[N_WORKERS] = {-1, -1};
 
-__attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
+__attribute__((visibility("default"))) const struct tvs_generation FIXTURE_NAME = {
     .abi_version = TVS_ABI_VERSION,
     .node_index = FIXTURE_NODE,
     .record_schema = TVS_RECORD_SCHEMA,

@@ -146,7 +146,7 @@ static uint32_t sessions_in(const struct tvs_worker *worker, uint32_t from, uint
     return found;
 }
 
-/* As many begin as end, each is told of when it is established and when it has ended. */
+/* As many begin as end, each is told of when it is established and at either FIN. */
 static void test_session_sync_tells_what_the_traffic_does(void **state)
 {
     static const enum bench_subject subjects[] = {BENCH_SITE, BENCH_TELLS, BENCH_LEARNS};
@@ -175,11 +175,11 @@ static void test_session_sync_tells_what_the_traffic_does(void **state)
     for (unsigned i = 1; i < 3; i++) {
         const struct bench_sync_counts *told = &counts[subjects[i]];
 
-        assert_in_range(told->told * 10 / told->opened, 17, 23);
+        assert_in_range(told->told * 10 / told->opened, 26, 34);
         assert_in_range(told->told, 38 * told->messages, TVS_SYNC_SESSIONS * told->messages);
         assert_in_range(told->sent, BENCH_PEERS * told->messages,
                         BENCH_PEERS * (told->messages + 20)); /* hellos */
-        assert_int_equal(told->of_state[TVS_S_FIN_CLIENT] + told->of_state[TVS_S_FIN_SERVER], 0);
+        assert_true(told->of_state[TVS_S_FIN_CLIENT] > 0);
         assert_true(told->of_state[TVS_S_ESTABLISHED] > 0 && told->of_state[TVS_S_CLOSED] > 0);
     }
     assert_in_range(counts[BENCH_LEARNS].heard + 40, counts[BENCH_LEARNS].messages,

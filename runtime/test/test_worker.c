@@ -40,6 +40,7 @@ static void test_limits(void **state)
     REFUSED(n_buckets, 63);
     REFUSED(port_first, 0);
     REFUSED(port_first, 2100);
+    REFUSED(port_start, 2100);
     REFUSED(max_sessions, 0);
     REFUSED(max_backends, TVS_MAX_BACKENDS + 1);
     REFUSED(n_workers, 0);
@@ -125,6 +126,58 @@ static void test_oldest_first(void **state)
     free(worker);
 }
 
+/*
+ * Ports leave the ring at its head and, of sessions that peers tell of, from its middle: against an
+ * array in which the oldest takes the place of what is removed.
+ */
+static void test_removed_from_the_middle(void **state)
+{
+    static const uint16_t starts[] = {0, 2000, 2001, 2050, 2099};
+
+    (void)state;
+    for (size_t s = 0; s < sizeof(starts) / sizeof(starts[0]); s++) {
+        struct tvs_worker_config config = good;
+        uint32_t queue[200], held[200], n_queue = 200, n_held = 0;
+        struct tvs_worker *worker;
+        uint64_t chance = s;
+
+        config.port_start = starts[s];
+        config.n_own_slots = 2; /* the third is a peer's */
+        worker = worker_make(&config);
+        assert_int_equal(tvs_free_count(&worker->free), n_queue);
+        for (uint32_t i = 0; i < n_queue; i++)
+            queue[i] = tvs_free_peek(&worker->free, i);
+        assert_int_equal(queue[0], starts[s] != 0 ? starts[s] : 2000);
+        for (uint32_t step = 0; step < 40000; step++) {
+            uint32_t what = random_below(&chance, 4);
+            bool is_filling = step / 1000 % 2; /* so that it is nearly empty at times */
+
+            if (n_held > 0 && (n_queue == 0 || (is_filling ? what > 0 : what == 0))) {
+                uint32_t which = random_below(&chance, n_held);
+
+                worker->records[held[which]].free_at = tvs_free_put(&worker->free, held[which]);
+                queue[n_queue++] = held[which];
+                held[which] = held[--n_held];
+            } else if (what == 1) {
+                held[n_held] = tvs_free_take(&worker->free);
+                assert_int_equal(held[n_held++], queue[0]);
+                memmove(queue, queue + 1, --n_queue * sizeof(queue[0]));
+            } else {
+                uint32_t which = random_below(&chance, n_queue);
+
+                tvs_free_remove(worker, queue[which]);
+                held[n_held++] = queue[which];
+                queue[which] = queue[0];
+                memmove(queue, queue + 1, --n_queue * sizeof(queue[0]));
+            }
+            assert_int_equal(tvs_free_count(&worker->free), n_queue);
+            for (uint32_t i = 0; i < n_queue; i += 1 + step % 7)
+                assert_int_equal(tvs_free_peek(&worker->free, i), queue[i]);
+        }
+        free(worker);
+    }
+}
+
 static struct tvs_record *session(struct tvs_worker *worker, uint32_t number, uint32_t expires)
 {
     struct tvs_record *record = &worker->records[number];
@@ -204,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_tables_do_not_overlap),
         cmocka_unit_test(test_ports_are_interleaved),
         cmocka_unit_test(test_oldest_first),
+        cmocka_unit_test(test_removed_from_the_middle),
         cmocka_unit_test(test_sweep_frees_what_is_late),
         cmocka_unit_test(test_sweep_is_bounded),
     };

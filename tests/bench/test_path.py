@@ -183,11 +183,10 @@ def test_sync_is_measured_in_turn_with_none(result: PathResult) -> None:
         counts = cost.counts
         assert counts.peers == 3
         assert counts.packets_per_session == pytest.approx(10, rel=0.2)
-        # established and closed; what changes again while it waits is told once
-        assert 0 < counts.told_per_session < 2.5
+        # established, first FIN, closed; what changes again while it waits is told once
+        assert 0 < counts.told_per_session < 3.5
         told = counts.established + counts.finishing + counts.closed
         assert told == pytest.approx(counts.told_per_session, abs=0.01)
-        assert counts.finishing <= counts.closed
         assert 1 <= counts.sessions_per_message <= 40
         assert counts.learned_per_session > 0 < counts.renewed_per_session
     assert any("built with it" in note for note in result.notes)

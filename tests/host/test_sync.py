@@ -44,7 +44,7 @@ PEER = "192.0.2.12"
 SERVER = ip("10.20.0.1")
 PEER_LIP = LIP_BASE + 16
 WORKER = 2  # owns it
-SYN, ACK, RST = 2, 16, 4
+SYN, ACK, FIN = 2, 16, 1
 
 
 def client_of(worker: int, number: int) -> tuple[int, int]:
@@ -210,7 +210,7 @@ def test_updates_are_told_and_taken(tmp_path: Path, idle: str) -> None:
         other.send(other.ends[WORKER].update([copy]))
         until("the session is there", lambda: sync_counter(machine, "learned") == 1)
         assert forwarded(machine, copy, ACK)[ETH + 12 : ETH + 24] == onward(copy)
-        forwarded(machine, copy, RST | ACK)
+        forwarded(machine, copy, FIN | ACK)
 
         def is_told() -> bool:
             return any(
@@ -218,7 +218,7 @@ def test_updates_are_told_and_taken(tmp_path: Path, idle: str) -> None:
                 for heard in other.ends[WORKER].learned
             )
 
-        until("the peer is told of the end", is_told)
+        until("the peer is told of the FIN", is_told)
 
 
 def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
@@ -243,6 +243,14 @@ def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
         until("it says so", lambda: "compiled with another sync contract" in machine.said())
         assert "wrong MAC" in machine.said()
         assert machine.summed("sync") == sync_counter(machine, "received")
+        end.worker = 63
+        other.send(end.hello())
+
+        def is_dropped() -> bool:
+            workers = machine.ask("counters")["workers"]
+            return bool(sum(worker["drops"]["sync_no_worker"] for worker in workers) == 1)
+
+        until("one for a worker that is not there is dropped", is_dropped)
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,12 @@ class Told:
     onward: tuple[int, int, int, int]
     proto: int
     state: int
-    age_s: int = 0
+    age_ticks: int = 0
     left_ticks: int = 600
 
     def __bytes__(self) -> bytes:
         request = struct.pack(_TUPLE, *self.request)
-        request += struct.pack("<BBH", self.proto, self.state, self.age_s)
+        request += struct.pack("<BBH", self.proto, self.state, self.age_ticks)
         return request + struct.pack(_TUPLE, *self.onward) + struct.pack("<I", self.left_ticks)
 
     @staticmethod
@@ -107,6 +107,7 @@ class Message:
     number: int
     cursor: int = 0
     n: int = 0
+    question: int = 0
     body: bytes = b""
 
     def sealed(self, key: bytes) -> bytes:
@@ -122,7 +123,7 @@ class Message:
             self.number,
             self.cursor,
             self.n,
-            0,
+            self.question,
         )
         return struct.pack("<Q", mac_of(key, rest + self.body)) + rest + self.body
 
@@ -131,12 +132,12 @@ class Message:
         """AssertionError when it is none, or its MAC is wrong."""
         (mac,) = struct.unpack("<Q", data[:8])
         assert mac_of(key, data[8:]) == mac
-        magic, kind, sender, to, worker, contract, epoch, number, cursor, n, spare = struct.unpack(
-            _HEADER, data[8:HEADER_BYTES]
+        magic, kind, sender, to, worker, contract, epoch, number, cursor, n, question = (
+            struct.unpack(_HEADER, data[8:HEADER_BYTES])
         )
-        assert (magic, spare) == (MAGIC, 0)
+        assert magic == MAGIC
         body = data[HEADER_BYTES:]
-        return Message(kind, sender, to, worker, contract, epoch, number, cursor, n, body)
+        return Message(kind, sender, to, worker, contract, epoch, number, cursor, n, question, body)
 
     @property
     def sessions(self) -> list[Told]:
@@ -166,7 +167,9 @@ class Peer:
     is_believed: bool = False
     pulled: int = 0
 
-    def message(self, kind: int, body: bytes = b"", *, cursor: int = 0, n: int = 0) -> bytes:
+    def message(
+        self, kind: int, body: bytes = b"", *, cursor: int = 0, n: int = 0, question: int = 0
+    ) -> bytes:
         to = self.other
         if kind == UPDATE:
             self.updates += 1
@@ -175,7 +178,17 @@ class Peer:
             self.sent += 1
             number = self.sent
         made = Message(
-            kind, self.node, to, self.worker, self.contract, self.epoch, number, cursor, n, body
+            kind,
+            self.node,
+            to,
+            self.worker,
+            self.contract,
+            self.epoch,
+            number,
+            cursor,
+            n,
+            question,
+            body,
         )
         return made.sealed(self.key)
 
@@ -199,6 +212,7 @@ class Peer:
         if message.kind == PULL:
             self.pulled += 1
             body = b"".join(map(bytes, self.sessions))
-            return [self.message(BULK, body, cursor=END, n=len(self.sessions))]
+            n, question = len(self.sessions), message.question
+            return [self.message(BULK, body, cursor=END, n=n, question=question)]
         self.learned += message.sessions
         return []

@@ -10,8 +10,8 @@ from typing import Final
 
 from tvsc.model import Protocol, Service, Site
 
-TOLD: Final = {Protocol.TCP: 2, Protocol.UDP: 1}
-"""How often a session is told, at most: when it is established, and when it has ended."""
+TOLD: Final = {Protocol.TCP: 3, Protocol.UDP: 1}
+"""How often a session is told, at most: when it is established, at its first FIN, when closed."""
 
 REFRESHES: Final = 2
 """A session that lives on is told again before a half of its timeout has passed."""

@@ -51,7 +51,7 @@ class PathContext:
     classes: tuple[ClassContext, ...]
 
 
-def _class(plan: ClassPlan) -> ClassContext:
+def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
     return ClassContext(
         id=plan.id,
         comment=(
@@ -65,6 +65,7 @@ def _class(plan: ClassPlan) -> ClassContext:
             f".scheduler = {SCHEDULER[plan.scheduler]},",
             f".client_address = {_CLIENT_ADDRESS[plan.client_address]},",
             f".on_down = {ON_DOWN[plan.on_down]},",
+            *((".is_synced = true,",) if is_synced else ()),
         ),
         timeouts=tuple(
             f"[TVS_S_{state}] = {ticks},"
@@ -93,5 +94,5 @@ def path_context(plan: NodePlan) -> PathContext:
         lip_range=str(short),
         vip_size=plan.vips.size,
         vip_probes=plan.vips.probes,
-        classes=tuple(_class(c) for c in plan.classes),
+        classes=tuple(_class(c, plan.sync is not None) for c in plan.classes),
     )

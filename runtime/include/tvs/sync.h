@@ -40,7 +40,7 @@ struct tvs_sync_header {
     uint64_t number;   /* from 1: updates of the sender's worker; all else, per peer */
     uint32_t cursor;   /* pull, bulk: where in its tables the asked one is */
     uint16_t n;        /* sessions that follow */
-    uint16_t spare;
+    uint16_t question; /* pull: counts the asker's; bulk: which one it answers */
 } __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_header) == 48, "no padding");
 
@@ -64,7 +64,7 @@ struct tvs_sync_session {
     struct tvs_tuple in;
     uint8_t proto;
     uint8_t state;
-    uint16_t age_s; /* since it was opened; UINT16_MAX: at least so long */
+    uint16_t age_ticks; /* since it was opened; UINT16_MAX: at least so long */
     struct tvs_tuple out;
     uint32_t left_ticks; /* until it expires */
 } __attribute__((packed));

@@ -47,6 +47,7 @@ static const struct tvs_class class_0 = {
     .scheduler = TVS_SCHED_WRR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
@@ -69,6 +70,7 @@ static const struct tvs_class class_1 = {
     .scheduler = TVS_SCHED_RR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_KEEP,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
@@ -91,6 +93,7 @@ static const struct tvs_class class_2 = {
     .scheduler = TVS_SCHED_RR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_UDP] = 100,

@@ -50,6 +50,7 @@ static const struct tvs_class class_0 = {
     .scheduler = TVS_SCHED_WRR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
@@ -72,6 +73,7 @@ static const struct tvs_class class_1 = {
     .scheduler = TVS_SCHED_WRR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_KEEP,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
@@ -94,6 +96,7 @@ static const struct tvs_class class_2 = {
     .scheduler = TVS_SCHED_RR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_UDP] = 50,
@@ -110,6 +113,7 @@ static const struct tvs_class class_3 = {
     .scheduler = TVS_SCHED_RR,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
