@@ -79,6 +79,8 @@ static void take_hello(struct tvs_sync *sync, struct tvs_sync_peer *peer,
         peer->got = header->number;
         if (!tvs_sync_window_reach(&peer->window, hello.updates + 1))
             tvs_sync_pull_start(sync, peer, now);
+        if (hello.answer != peer->challenge) /* it may not have heard yet that we believe it */
+            tvs_sync_hello_soon(sync, peer, now);
     } else if (hello.answer == peer->challenge) {
         adopt(sync, peer, header, &hello, now);
     } else {

@@ -280,7 +280,8 @@ static void test_a_restarted_node_gets_everything_back(void **state)
 {
     (void)state;
     restart(0, 10);
-    restart(20, 11);
+    for (uint64_t seed = 100; seed < 130; seed++)
+        restart(30, seed);
 }
 
 /* The client's port is used again at once, on the same node and on the other. */
@@ -367,6 +368,35 @@ static void test_the_younger_of_one_port_counts(void **state)
     cluster_free(&cluster);
 }
 
+/* The same client and the same port once more, while the peer has not swept what was before. */
+static void test_the_same_again_is_another_session(void **state)
+{
+    struct cluster cluster;
+    struct side *a = &cluster.side[0], *b = &cluster.side[1];
+    struct flow old, new;
+
+    (void)state;
+    cluster_start(&cluster, 2, 15);
+    for (unsigned w = 0; w < WORKERS; w++)
+        while (tvs_free_count(&a->node->workers[w]->free) > 1)
+            tvs_free_take(&a->node->workers[w]->free);
+    for (uint32_t server = 1; server < 3; server++) /* one is left */
+        assert_int_equal(tvs_node_set_backend(a->node, 0, server, TVS_BACKEND_DRAIN, 1), 0);
+    a->sweep_ticks = 2;
+    b->sweep_ticks = 1000;
+    old = flow_open(a, TVS_TCP, CLIENT, 2000);
+    cluster_run(&cluster, 20);
+    assert_true(flow_request(a, &old, TVS_TCP_RST));
+    cluster_run(&cluster, 1300);
+    assert_null(flow_record(a, &old));
+    assert_non_null(flow_record(b, &old));
+    new = flow_open(a, TVS_TCP, CLIENT, 2000);
+    assert_memory_equal(&old, &new, sizeof(old));
+    cluster_run(&cluster, 20);
+    assert_int_equal(state_of(b, &new), TVS_S_ESTABLISHED);
+    cluster_free(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_the_younger_of_one_client_counts),
         cmocka_unit_test(test_the_younger_counts_though_the_end_was_lost),
         cmocka_unit_test(test_the_younger_of_one_port_counts),
+        cmocka_unit_test(test_the_same_again_is_another_session),
     };
 
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);

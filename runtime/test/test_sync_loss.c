@@ -7,8 +7,6 @@ static void settle(struct cluster *cluster)
 {
     cluster->loss = cluster->twice = cluster->no_room = cluster->delay_ms = 0;
     cluster_run(cluster, 45000);
-    for (unsigned i = 1; i < cluster->n; i++)
-        sides_compare(&cluster->side[0], &cluster->side[i], TVS_S_ESTABLISHED, 1);
     for (unsigned i = 0; i < cluster->n; i++)
         side_check(&cluster->side[i]);
 }
@@ -18,11 +16,14 @@ enum { FLOWS = 300 };
 struct traffic {
     struct flow flow[FLOWS];
     bool is_open[FLOWS];
+    bool has_ended[FLOWS];  /* or has begun to: what was lost of that stays until it expires */
+    uint16_t opened[FLOWS]; /* each time from another port of the client */
 };
 
 /*
- * One step of one session, through any node. No site sends a client's packets to any node at any
- * time; here a node that does not know the session yet opens one of its own.
+ * One step of one session, through any node, also one that does not know it yet. Those that go on
+ * must be on all nodes in the end. Of one that is over a copy may stay: nothing is told of what has
+ * already expired when the peer asks again.
  */
 static void traffic_step(struct cluster *cluster, struct traffic *traffic)
 {
@@ -30,33 +31,46 @@ static void traffic_step(struct cluster *cluster, struct traffic *traffic)
     unsigned i = random_below(chance, FLOWS);
     struct side *side = &cluster->side[random_below(chance, cluster->n)];
     struct flow *flow = &traffic->flow[i];
+    bool is_known;
 
     if (!traffic->is_open[i]) {
         uint8_t proto = i % 5 ? TVS_TCP : TVS_UDP;
 
-        traffic->is_open[i] = flow_begin(side, flow, proto, CLIENT + i % 16, (uint16_t)(2000 + i));
+        traffic->has_ended[i] = false;
+        side = &cluster->side[random_below(chance, 2)]; /* the third has the second's addresses */
+        traffic->is_open[i] =
+            flow_begin(side, flow, proto, CLIENT + i % 16,
+                       (uint16_t)(2000 + i + FLOWS * (traffic->opened[i]++ % 100)));
         if (!traffic->is_open[i] || i % 10 == 7)
             return; /* some stay half open */
         flow_offer(side, flow, TVS_REPLY, TVS_TCP_SYN | TVS_TCP_ACK);
         flow_offer(side, flow, TVS_REQUEST, TVS_TCP_ACK);
         return;
     }
+    is_known = flow_record(side, flow) != NULL; /* else its port is perhaps another's by now */
+    if (!is_known && flow->proto == TVS_UDP)
+        return; /* it would open another */
     switch (random_below(chance, 12)) {
     case 0:
+        traffic->has_ended[i] = true;
         flow_offer(side, flow, TVS_REQUEST, TVS_TCP_FIN | TVS_TCP_ACK);
         break;
     case 1:
-        flow_offer(side, flow, TVS_REPLY, TVS_TCP_FIN | TVS_TCP_ACK);
+        traffic->has_ended[i] = true;
+        if (is_known)
+            flow_offer(side, flow, TVS_REPLY, TVS_TCP_FIN | TVS_TCP_ACK);
         break;
     case 2:
+        traffic->has_ended[i] = true;
         flow_offer(side, flow, TVS_REQUEST, TVS_TCP_RST);
-        traffic->is_open[i] = false; /* perhaps the same client port again soon */
+        traffic->is_open[i] = false;
         break;
     case 3:
         traffic->is_open[i] = false;
         break;
     case 4:
-        flow_offer(side, flow, TVS_REPLY, TVS_TCP_ACK);
+        if (is_known)
+            flow_offer(side, flow, TVS_REPLY, TVS_TCP_ACK);
         break;
     default:
         flow_offer(side, flow, TVS_REQUEST, TVS_TCP_ACK);
@@ -77,7 +91,7 @@ static void test_random_traffic(void **state)
     static struct traffic traffic;
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 24; seed++) {
         unsigned n = seed % 3 == 0 ? 3 : 2, known = 0;
         struct cluster cluster;
 
@@ -94,7 +108,10 @@ static void test_random_traffic(void **state)
         }
         settle(&cluster);
         for (unsigned i = 0; i < FLOWS; i++)
-            known += is_as_known(&cluster, &traffic, i);
+            if (i % 5 != 0 && i % 10 != 7 && traffic.is_open[i] && !traffic.has_ended[i]) {
+                assert_true(is_as_known(&cluster, &traffic, i));
+                known++;
+            }
         assert_in_range(known, 20, FLOWS);
         for (unsigned i = 0; i < n; i++)
             assert_in_range(COUNT(&cluster.side[i], asked_again), 1, UINT32_MAX);
