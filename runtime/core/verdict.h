@@ -36,8 +36,9 @@ TVS_INLINE void tvs_hand_over(struct tvs_worker *worker, struct tvs_frame *frame
 }
 
 /*
- * A next hop's verdict and argument for a frame, read together and once: the control thread may lose
- * the neighbour at any moment, and what was looked at must be what is done. No verdict: not valid.
+ * A next hop's verdict and argument for a frame, read together and once: the control thread may
+ * lose the neighbour at any moment, and what was looked at must be what is done. No verdict: not
+ * valid.
  */
 TVS_INLINE uint16_t tvs_nexthop_way(const struct tvs_nexthop *nexthop)
 {

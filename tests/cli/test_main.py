@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -124,3 +125,29 @@ def test_help_is_fast() -> None:
     )
     out = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
     assert set(HEAVY) & set(out.stdout.split()) == set()
+
+
+def test_a_process_ends_at_once_and_whole(tmp_path: Path) -> None:
+    """What was printed and what others left to the exit is done; the status is what it was."""
+    bad = tmp_path / "bad.tvs"
+    bad.write_text("language 1\n")
+    good = Path(__file__).parents[2] / "examples" / "laptop" / "site.tvs"
+    program = (
+        "import atexit, sys; from tvsc.cli.main import main;"
+        " atexit.register(print, 'bye'); sys.argv = ['tvsc', 'check', sys.argv[1]]; main()"
+    )
+    for site, status, end in ((good, 0, ": good\nbye\n"), (bad, 1, "bye\n")):
+        argv = [sys.executable, "-c", program, str(site)]
+        ended = subprocess.run(argv, check=False, capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout[-len(end) :]) == (status, end)
+        assert ("1 error" in ended.stderr) == bool(status)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_heard() -> None:
+    good = Path(__file__).parents[2] / "examples" / "laptop" / "site.tvs"
+    argv = [sys.executable, "-m", "tvsc.cli.main", "check", str(good)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(argv, check=False, stdout=full, stderr=subprocess.PIPE)
+    assert ended.returncode == 1
+    assert b"No space left" in ended.stderr

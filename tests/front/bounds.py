@@ -12,7 +12,7 @@ from types import FrameType
 
 CPU_S_PER_KB = 1
 CPU_S_LEAST = 4
-"""What the smallest input may take: twice what a loop of all the servers of a site does."""
+"""What the smallest input may take: nearly twice what a loop of all services may."""
 MEMORY_BYTES = 2 << 30
 
 

@@ -2,19 +2,25 @@
 runs.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tvsc.diag import Diagnostic
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Statement
+from tvsc.dsl.ast import File, Program, Statement
+from tvsc.dsl.parser import parse_part
 from tvsc.lower import Reading, load_site
 from tvsc.lower.decode import _Decoder
 from tvsc.lower.evaluate import Env
 from tvsc.lower.fields import Fields
+from tvsc.lower.schema import KINDS
 from tvsc.lower.tally import STATEMENTS
+from tvsc.lower.watch import Watch
+from tvsc.source import Span
 
 HEAD = 'language 1\nsite s { asn 1  seed "x" }\n'
 
@@ -139,6 +145,72 @@ def test_counted_is_what_runs(tmp_path_factory: pytest.TempPathFactory, body: st
     if any(not m.startswith("TVS0103: site") for m in messages):
         return
     assert work.counted == work.ran
+
+
+ADDRESSES = st.sampled_from(
+    [
+        *("10.0.0.0 + i", "10.0.0.0 + j * 7 - i", "host(net, i)", "host(net, i * 50 + j)", "here"),
+        *("host(odd, i)", "host(subnet(net, 28, i), j)", "host(six, i)", "2001:db8::1 + i"),
+        *("10.0.0.9 - i", "0.0.0.2 - i", "255.255.255.253 + i", "net", "i", "host(net, k)"),
+        *("10.1.0.1", "10.0.0.0 + nobody", "host(net, 3 / i)", "base + i * j"),
+    ]
+)
+PORTS = st.sampled_from(["80", "80 + i", "65534 + i", "i - 1", "web", "80 / i", "5s", "j * 3"])
+WEIGHTS = st.sampled_from(
+    ["", " weight 5", " weight i", " weight 998 + i", " weight i * j - 4  drain", " drain"]
+)
+MORE = st.sampled_from(["", "", "  server 10.9.0.0 + i:80", "\nlet k = i", "  bogus", "\n# more"])
+LETS = (
+    "let net = 10.2.0.0/24\nlet odd = 10.3.0.1/24\nlet six = 2001:db8:1::/64\n"
+    "let base = 10.4.0.0\nlet here = 10.5.0.1\nlet web = 81\n"
+)
+
+
+@st.composite
+def _servers(draw: st.DrawFn) -> str:
+    lines = [
+        f"server {draw(ADDRESSES)}:{draw(PORTS)}{draw(WEIGHTS)}{draw(MORE)}"
+        for _ in range(draw(st.integers(1, 2)))
+    ]
+    body = "\n".join(lines)
+    inner = f"for j in {draw(st.sampled_from(['1..4', 'i..i + 2', 'i..4']))} {{\n{body}\n}}"
+    return f"for i in 1..4 {{\n{draw(st.sampled_from([inner, body.replace('j', 'i')]))}\n}}"
+
+
+@given(bodies=st.lists(_servers(), min_size=1, max_size=2), watched=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_line_read_again_says_what_it_says(bodies: list[str], watched: bool) -> None:
+    """Servers, their places, messages and what a record keeps, as if each round were the first."""
+    text = "\n".join(f"pool p{n} {{\n{body}\n}}" for n, body in enumerate(bodies))
+    if not watched:
+        text = LETS + text
+
+    def read() -> object:
+        said: list[Diagnostic] = []
+        body = parse_part(0, text, said.append, 0, len(text))
+        lets: list[Diagnostic] = []
+        known = Env()
+        decoder = _Decoder(Program(File(0, ()), {}), said.append)
+        if watched:
+            lines = parse_part(0, LETS, lets.append, 0, len(LETS))
+            _Decoder(Program(File(0, ()), {}), said.append).body(top(), lines, known)
+            decoder.watch = Watch(known.values)
+            known = decoder.watch.env
+        found = top()
+        decoder.body(found, body, known)
+        watch = decoder.watch
+        kept = None if watch is None or said else (list(watch.fixed), list(watch.free))
+        return found, said, kept, decoder.counts
+
+    usual = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(sys.modules[_Decoder.__module__]), "server_lines", lambda *_: None)
+        assert read() == usual
+
+
+def top() -> Fields:
+    """Of a file, still empty."""
+    return Fields(KINDS["file"], Span(0, 0, 0))
 
 
 def test_limits_have_room_for_the_dataplane() -> None:

@@ -5,6 +5,7 @@ and are, byte for byte, what reading gives.
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.front.test_apart import apart, outcome, small_parts
 from tvsc.bench.sites import write_site
-from tvsc.lower import Reading, records
+from tvsc.lower import Reading, records, template
 from tvsc.lower.block_record import Job, record
 from tvsc.lower.defaults import Defaults
 from tvsc.lower.store import Store
@@ -85,6 +86,27 @@ for i in 1..count {
 pool "{region}" { server 10.242.1.1:80 }
 service s3 { vip host(vips, 700)  listen tcp 80 -> "{region}" }
 """
+# Blocks that say the same but for names, VIPs and pools, among what could be taken for a stand-in.
+ALIKE = """\
+for i in 1..12 {
+    pool "d{i}" {
+        check http { path "/100%s/%(name)s/240.0.0.1/40265"  rise 1 + port - port }
+        server 10.243.0.0 + i:80
+    }
+    pool "g{i}" { check http { path "/240.0.0.0/4026531840" }  server 10.243.2.0 + i:80 }
+    pool "e{i}" { check http { path "/%d%%" }  server 10.243.1.0 + i:80 }
+    service "d{i}" {
+        vip host(vips, 800 + i), 240.0.0.0 + i, 198.18.251.1 + i
+        listen tcp 80 -> "d{i}"
+        listen tcp 90 -> "e{i}"
+        limits { connections many }
+    }
+    service "e{i}" { vip 240.0.1.0 + i  listen udp 53 -> "e{i}"  limits { connections 402653184 } }
+    service "f{i}" { vip host(vips, 900 + i), 198.18.252.1 + i  listen tcp 80 -> "d{i}" }
+    service "g{i}" { vip host(net6, i), host(vips, 950 + i)  listen tcp 80 -> "d{i}" }
+    service "h{i}" { vip 198.18.253.1 + i, host(net, 40000 + i)  listen tcp 80 -> "e{i}" }
+}
+"""
 
 
 @pytest.fixture
@@ -101,6 +123,7 @@ def site(tmp_path: Path, small_parts: None, no_checks: None) -> Path:
     (services / "more.csv").write_text("10.250.0.1,80,3\n10.250.0.2,80\n")
     (services / "deny.txt").write_text("10.8.1.0/24\n")
     (services / "y.tvs").write_text(BLOCKS)
+    (services / "x.tvs").write_text(ALIKE)
     (services / "z.tvs").write_text(FIXED)
     change(path, "site bench", LETS + "site bench")
     return path
@@ -127,6 +150,12 @@ EDITS: dict[str, tuple[str, str, bool]] = {
     "base": ("base = 10.241.0.0", "base = 10.243.0.0", False),
     "base without room": ("base = 10.241.0.0", "base = 255.255.255.250", False),
     "vips": ("vips = 198.19.0.0/16", "vips = 198.20.0.0/16", False),
+    "two vips come to be one": ("vips = 198.19.0.0/16", "vips = 198.18.0.0/16", False),
+    "vips that stand in": ("vips = 198.19.0.0/16", "vips = 240.0.0.0/16", False),
+    "vips of all that stand in": ("shown   = 198.18.0.0/16", "shown   = 240.0.0.0/16", True),
+    "no vips": ("vips = 198.19.0.0/16", "vips = 198.19.0.0", False),
+    "few vips": ("vips = 198.19.0.0/16", "vips = 198.19.0.0/24", False),
+    "a path that stands in": ('path "/healthz"', 'path "/240.0.0.1/%s"', True),
     "vips of all": ("shown   = 198.18.0.0/16", "shown   = 198.22.0.0/16", True),
     "port": ("port = 8080", "port = 8082", False),
     "port of all": ("backend = 8080", "backend = 8082", True),
@@ -228,6 +257,7 @@ def test_any_edits_in_a_row(tmp_path_factory: pytest.TempPathFactory, data: st.D
         services = path.parent / "services"
         (services / "more.csv").write_text("10.250.0.1,80,3\n")
         (services / "deny.txt").write_text("10.8.1.0/24\n")
+        (services / "x.tvs").write_text(ALIKE)
         (services / "y.tvs").write_text(BLOCKS)
         (services / "z.tvs").write_text(FIXED)
         change(path, "site bench", LETS + "site bench")
@@ -243,6 +273,31 @@ def test_any_edits_in_a_row(tmp_path_factory: pytest.TempPathFactory, data: st.D
             path.write_text(text)
             assert outcome(path, apart(store)) == outcome(path, Reading.nothing_apart())
     shutil.rmtree(directory)
+
+
+def test_those_that_say_the_same_are_built_once(
+    tmp_path: Path, no_checks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_site(tmp_path / "site", 400, 3, "variables")
+    store = Store(tmp_path / "store")
+    outcome(path, apart(store))
+    built = []
+    build = template._built
+
+    def counted(*given: Any) -> Any:  # noqa: ANN401 - handed on
+        built.append(given)
+        return build(*given)
+
+    monkeypatch.setattr(template, "_built", counted)
+    change(path, "every 2s", "every 3s")
+    outcome(path, apart(store))
+    own_checks = 400 // 8
+    assert 0 < len(built) <= own_checks + 2 * 4  # pools of two and services of two kinds
+    change(path, "servers = 10.0.0.0/8", "servers = 11.0.0.0/8")
+    change(path, "shown   = 198.18.0.0/16", "shown   = 198.22.0.0/16")
+    built.clear()
+    outcome(path, apart(store))
+    assert 0 < len(built) <= own_checks + 2 * 4
 
 
 def test_in_processes_as_here(site: Path, tmp_path: Path) -> None:

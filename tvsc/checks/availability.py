@@ -143,7 +143,7 @@ def pools_survive_a_failure(site: Site) -> Iterator[Diagnostic]:
         for listener in service.listeners:
             pool = site.pool_by_name[listener.pool]
             taking = [s for s in pool.servers if s.weight and not s.drain]
-            if not any(s.weight for s in pool.servers) or len(taking) > 1:
+            if len(taking) > 1 or not any(s.weight for s in pool.servers):
                 continue  # none at all is said elsewhere
             if taking and pool.check is None:
                 continue  # never taken out

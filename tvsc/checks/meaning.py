@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Address, HttpCheck, Listener, Pool, Protocol, Schedule, Service, Site, Vip
+from tvsc.model import (
+    Address,
+    HttpCheck,
+    Listener,
+    Pool,
+    Protocol,
+    Schedule,
+    Service,
+    Site,
+    TcpCheck,
+    Vip,
+)
 
 FIRST_FINAL = 200
 """HTTP statuses from here on end an answer."""
@@ -118,8 +129,8 @@ def checks_can_pass(site: Site) -> Iterator[Diagnostic]:
             else:
                 tcp.add(listener.pool)
     for pool in site.pools:
-        if pool.name not in udp or pool.name in tcp or pool.check is None:
-            continue
+        if pool.name not in udp or pool.name in tcp or not isinstance(pool.check, TcpCheck):
+            continue  # an HTTP check was written
         if site.origins.exact(f"{pool.at}/check") is None:
             yield Diagnostic(
                 codes.CHECK_CANNOT_PASS,

@@ -241,6 +241,9 @@ class _Prover:
                     f"no client's request falls on some rows of the table of"
                     f" `{kind.nodes[0].name}`: the RSS key spreads badly",
                 )
+            if not any(device.has_rule(self.vips, protocol) for protocol in (TCP, UDP)):
+                self.decided += 2 * len(self.vips)
+                continue
             for vip in self.vips:
                 for protocol in (TCP, UDP):
                     self.decided += 1

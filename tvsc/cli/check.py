@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
+    context: typer.Context,
     site: Annotated[Path, typer.Argument(help="The site file (.tvs or .py).")],
     format_: Annotated[
         Format,
@@ -75,6 +76,8 @@ def check(
         raise typer.BadParameter("goes with text and json", param_hint="--report")
     codes = denied(deny_)
     model, diagnostics, sources = load_site(site)
+    if isinstance(context.obj, list):
+        context.obj += (model, diagnostics, sources)
     diagnostics = deny(diagnostics, codes)
     if has_errors(diagnostics):
         model = None

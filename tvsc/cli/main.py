@@ -7,6 +7,7 @@ one public function, `register(app)`, which adds the command (or group) to the t
 Exit status: 0 good, 1 the input or the machine is at fault, 2 wrong usage, 3 a bug in tvsc.
 """
 
+import atexit
 import importlib
 import os
 import sys
@@ -134,10 +135,35 @@ def _missing_module(error: ModuleNotFoundError) -> str | None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit. `args` lacks the program's name; default: the process's."""
-    args = sys.argv[1:] if args is None else args
+    if args is not None:
+        _run(args, None)
+    kept: list[object] = []
+    try:
+        _run(sys.argv[1:], kept)
+    except SystemExit as end:
+        if kept and (end.code is None or isinstance(end.code, int)):
+            _leave(end.code or 0)
+        raise
+
+
+def _leave(status: int) -> None:
+    """Ends the process without taking apart what it has kept. Returns when that cannot be."""
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # Python says so as it always does
+    os._exit(status)
+
+
+def _run(args: Sequence[str], kept: list[object] | None) -> NoReturn:
+    """The same; a command may add to `kept` what need not be taken apart before the process ends:
+    of a large site that takes a sixth of the time.
+    """
     try:
         command = get_command(build_app(_wanted_command(args)))
-        command.main(args=list(args), prog_name="tvsc")
+        command.main(args=list(args), prog_name="tvsc", obj=kept)
     except ResourceError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_FAILED)

@@ -17,7 +17,10 @@ MOST_CHARACTERS = 64 * 1024
 _ONE_IN = 16
 """Of the blocks that could end a part, so many do."""
 
-_PIECE = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|["{}]')
+_PIECE = re.compile(r'["#{}](?:(?<=")(?:[^"\\\n]|\\[^\n])*"|(?<=#)[^\n]*|)')
+"""A text, a comment, a brace, or a `"` without its other end. Begins with a set of characters,
+which Python looks for twice as fast as for alternatives.
+"""
 _NO_CODE = r"(?:[ \t\r\f\n]|#[^\n]*\n)*"
 _HEAD = re.compile(
     _NO_CODE

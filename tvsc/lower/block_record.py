@@ -9,8 +9,8 @@ services at a time, in whatever process. A record is some JSON texts, one a line
     servers   the servers of each
     origins   where the parts of each were written, but for its servers
     places    where the servers of each were written; most runs never look at these two
-    settings  what each block says itself, to build it anew with other defaults and variables
-              (tvsc/lower/rebuild.py); null when that cannot be
+    settings  what each block says itself, `[JSON, places, VIPs, pools, moves]`, to build it anew
+              with other defaults and variables (tvsc/lower/rebuild.py); null when that cannot be
 
 Places are offsets into the text, so that a record stays good when its blocks move.
 """
@@ -22,7 +22,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tvsc.diag.diagnostic import Diagnostic
 from tvsc.dsl.load import Loader
@@ -38,9 +38,9 @@ from tvsc.lower.moving import Move, Reach
 from tvsc.lower.nouns import Json, fields_to_json, to_json
 from tvsc.lower.schema import Named
 from tvsc.lower.scope import Context
-from tvsc.lower.settings_json import from_fields
+from tvsc.lower.settings_json import Rows, from_fields
 from tvsc.lower.watch import Watch
-from tvsc.model import Origins, Pool, Service
+from tvsc.model import Address, Origins, Pool, Service
 from tvsc.source import SourceMap, Span
 
 TEXT, DEFAULTS = 0, -1
@@ -163,16 +163,36 @@ class Moves:
     def settings(
         self, own: list[Entry], built: list[tuple[Pool | Service, Origins]]
     ) -> list[Json] | None:
-        """For each block `[settings, moves]`: one for each server, or null when none moves. None
-        when a setting has no JSON.
+        """Of each block what it says, its rows (tvsc/lower/settings_json.py), and a move for each
+        server or VIP, null when none moves. None when a setting has no JSON.
         """
+        made: list[Json] = []
         try:
-            return [
-                [_own(entry), self._of_servers(entry, noun)]
-                for entry, (noun, _) in zip(own, built, strict=True)
-            ]
+            for entry, (noun, _) in zip(own, built, strict=True):
+                rows = Rows()
+                says = to_line(_own(entry, rows)).decode()
+                moves = self._of_servers(entry, noun) or self._of_vips(entry, noun)
+                made.append(
+                    [says, *cast("list[Json]", [rows.places, rows.vips, rows.pools]), moves]
+                )
         except TypeError:
             return None
+        return made
+
+    def _of_vips(self, entry: Entry, noun: Pool | Service) -> Json:
+        if not isinstance(noun, Service) or entry.fields is None:
+            return None
+        again = next((line.again for line in entry.fields.all("vip")), None)
+        if not isinstance(again, tuple):
+            return None
+        return [
+            0 if move is None else self._number(move, vip.address)
+            for move, vip in zip(again, noun.vips, strict=True)
+        ]
+
+    def _number(self, move: Move, address: Address) -> int:
+        self.reach.add(move, address)
+        return self._numbers.setdefault(move, len(self._numbers) + 1)
 
     def _of_servers(self, entry: Entry, noun: Pool | Service) -> Json:
         if not isinstance(noun, Pool) or entry.fields is None:
@@ -185,14 +205,15 @@ class Moves:
             if not isinstance(line.again, Move):
                 which.append(0)
                 continue
-            self.reach.add(line.again, server.address)
-            which.append(self._numbers.setdefault(line.again, len(self._numbers) + 1))
+            which.append(self._number(line.again, server.address))
         which += [0] * (len(noun.servers) - len(which))
         return which
 
 
-def _own(entry: Entry) -> Json:
-    return None if entry.fields is None else from_fields(entry.fields, SERVERS)
+def _own(entry: Entry, rows: Rows) -> Json:
+    """`[keyword, names of the header's parts, settings]`; the header's places are in the head."""
+    fields = None if entry.fields is None else from_fields(entry.fields, rows, SERVERS)
+    return [entry.setting.keyword, list(entry.parts), fields]
 
 
 def _is_plain(entry: Entry) -> bool:
@@ -209,12 +230,12 @@ def _header(entry: Entry) -> Json:
     return [entry.setting.keyword, entry.key, entry.span.start, entry.span.end, parts]
 
 
-def _place(path: str, span: Span) -> Json:
-    place: list[Json] = [path, span.start, span.end]
+def _place(path: str, span: Span) -> list[Any]:
+    place: list[Any] = [path, span.start, span.end]
     return place if span.file == TEXT else [*place, span.file]
 
 
-def places_of(origins: Origins) -> list[Json]:
+def places_of(origins: Origins) -> list[list[Any]]:
     """Where the parts of a noun were written, but for its servers."""
     return [_place(path, span) for path, span in origins.items() if "/server/" not in path]
 

@@ -18,6 +18,7 @@ from tvsc.model import (
     Server,
     StatusRange,
     TcpCheck,
+    known_server,
     server_key,
 )
 from tvsc.source import Span
@@ -43,9 +44,12 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
     spans: dict[str, Span] = {}
     origins = scope.context.origins
 
-    def add(line: ServerLine, span: Span, weight_span: Span | None) -> None:
+    def add(line: ServerLine, key: str | None, span: Span, weight_span: Span | None) -> None:
         address, port = line.endpoint.address, line.endpoint.port
-        key = server_key(address, port)
+        if key is None:
+            key = server_key(address, port)
+        elif address.version == 6:
+            key = f"[{key.rpartition(':')[0]}]:{port}"  # the text of such an address is dear
         if key in servers:
             scope.context.sink(
                 Diagnostic(
@@ -60,18 +64,16 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
         origins.put(at, span)
         if weight_span is not None:
             origins.put(f"{at}/weight", weight_span)
-        servers[key] = Server(
-            at=at, address=address, port=port, weight=line.weight, drain=line.drain
-        )
+        servers[key] = known_server(at, address, port, line.weight, line.drain)
         spans[key] = span
 
     for entry in scope.entries("server"):
         assert isinstance(entry.value, ServerLine)
-        add(entry.value, entry.span, entry.parts.get("weight"))
+        add(entry.value, entry.key, entry.span, entry.parts.get("weight"))
     for entry in scope.entries("servers"):
         assert isinstance(entry.value, FromFile)
         for line, span in csv_servers(scope.context, entry.value):
-            add(line, span, None)
+            add(line, None, span, None)
     return tuple(servers.values())
 
 

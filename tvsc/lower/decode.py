@@ -33,6 +33,7 @@ from tvsc.lower import settings_cluster, settings_service, settings_site
 from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.reader import Reader
+from tvsc.lower.repeat import ServerLines, server_lines
 from tvsc.lower.schema import KINDS, Kind, Setting
 from tvsc.lower.tally import Tally, excess, of_body, of_loop
 from tvsc.lower.watch import Watch
@@ -124,6 +125,8 @@ class _Decoder:
         self.pieces: list[dict[tuple[str, str], Entry]] = []
         self.waiting: list[Waiting] = []
         self.watch: Watch | None = None
+        # Lines of loops, by their identity: how to read them again.
+        self.repeated: dict[int, ServerLines] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.errors += 1
@@ -233,13 +236,38 @@ class _Decoder:
             self.take(of_loop(statement, rounds, env, self.counted), statement.span)
         before = self.errors
         self.loops += 1
-        for n in range(values.first, values.last + 1):
+        n = self.rounds(out, statement, values, env)
+        while n <= values.last:
             inner = Env(env, {statement.name.text: (n, statement.name.span)})
             self.body(out, statement.block.body, inner)
             if self.errors > before:
                 # The other rounds would say the same again.
                 break
+            n = self.rounds(out, statement, IntRange(n + 1, values.last), env)
         self.loops -= 1
+
+    def rounds(self, out: Fields, loop: For, values: IntRange, env: Env) -> int:
+        """Takes the rounds of a loop that is nothing but a line of servers, read before; returns
+        the first that is to be read as all are.
+        """
+        body = loop.block.body
+        line = body[0] if len(body) == 1 else None
+        known = self.repeated.get(id(line))
+        has_room = self.counts.statements + len(values) <= limits.STATEMENTS
+        if known is None or self.watch is not None or not has_room:
+            return values.first
+        keyword, name, span = known.first.setting.keyword, loop.name.text, loop.name.span
+        inner = Env(env)
+        n = values.first
+        while n <= values.last:
+            inner.values = {name: (n, span)}
+            entry = known.entry(inner)
+            if entry is None or (key := (keyword, entry.key)) in out.entries:
+                break
+            out.entries[key] = entry
+            n += 1
+        self.counts.statements += n - values.first
+        return n
 
     def include(self, out: Fields, statement: Include, env: Env) -> None:
         for file in self.program.included.get(statement.pattern.span, ()):
@@ -248,6 +276,9 @@ class _Decoder:
             self.body(out, file.body, env)
 
     def line(self, out: Fields, line: Line, env: Env) -> None:
+        known = self.repeated.get(id(line)) if self.loops else None
+        if known is not None and self.again(out, line, known, env):
+            return
         reader = Reader(line.items, env)
         watch = self.watch
         while not reader.done():
@@ -277,6 +308,22 @@ class _Decoder:
             self.add(out, entry)
             if entry.fields is not None and block is not None:
                 self.body(entry.fields, block.body, Env(env))
+            elif self.loops and first == 0 and reader.done():
+                repeated = server_lines(line.items, entry)
+                if repeated is not None:
+                    self.repeated[id(line)] = repeated
+
+    def again(self, out: Fields, line: Line, known: ServerLines, env: Env) -> bool:
+        """A line that was read in an earlier round; whether that is all there is to it."""
+        if self.watch is not None:
+            self.watch.begin()
+        entry = known.entry(env)
+        if entry is None:
+            return False  # it has a mistake
+        if self.watch is not None:
+            self.watch.end(entry, line.items, env, True)
+        self.add(out, entry)
+        return True
 
     def lost_block(self, kind: Kind, line: Line, env: Env) -> None:
         """The header is wrong; what its block holds is read for its own mistakes."""

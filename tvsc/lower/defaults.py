@@ -17,12 +17,13 @@ _PLAIN = (bool, int, str, Enum, Model)
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """`entry` is the `defaults` block with places that only count its settings: place number n is
-    `spans[n]`. `digest` names what it says. `apart` is False when the block says something that is
-    bound to its place; pools and services cannot be read apart from it then.
+    `spans[n]`. `said` is what it says, `digest` names that. `apart` is False when the block says
+    something that is bound to its place; pools and services cannot be read apart from it then.
     """
 
     entry: Entry | None
     spans: tuple[Span, ...]
+    said: str
     digest: str
     apart: bool
 
@@ -32,7 +33,7 @@ def of_blocks(entry: Entry | None, number: int) -> Defaults:
     have for a file.
     """
     if entry is None or entry.fields is None:
-        return Defaults(None, (), "", True)
+        return Defaults(None, (), "", "", True)
     count = _Count(number)
     kept = {k: e for k, e in entry.fields.entries.items() if e.setting.keyword in _KINDS}
     counted = replace(
@@ -40,7 +41,7 @@ def of_blocks(entry: Entry | None, number: int) -> Defaults:
     )
     text = "\n".join(count.said)
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
-    return Defaults(counted, tuple(count.spans), digest, count.apart)
+    return Defaults(counted, tuple(count.spans), text, digest, count.apart)
 
 
 class _Count:

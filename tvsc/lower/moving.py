@@ -1,8 +1,8 @@
-"""Servers that move with variables: which part of a `server` line a variable decides alone.
+"""Servers and VIPs that move with variables: which part of a line a variable decides alone.
 
 A hundred thousand lines like `server host(net, n):8080 weight w` are not read again when `net` is
-another network of the same size: their addresses move by what `net` does. Everything else in such
-a line stays, or the line is none of these.
+another network of the same size: their addresses move by what `net` does, and so do those of
+`vip host(net, n)`. Everything else in such a line stays, or the line is none of these.
 
     move   [address, port, weight]: the variables that these move with, or null
 """
@@ -19,13 +19,12 @@ from tvsc.dsl.values import PrefixLength, Scalar, is_address
 from tvsc.lower.evaluate import Env, evaluate
 from tvsc.lower.nouns import Json
 from tvsc.lower.settings_json import Values
-from tvsc.lower.settings_service import MAX_WEIGHT
+from tvsc.lower.settings_service import MAX_PORT, MAX_WEIGHT
 from tvsc.model import Server, server_key
 
 _AT, _ADDRESS, _PORT, _WEIGHT = (
     1 + list(Server.model_fields).index(name) for name in ("at", "address", "port", "weight")
 )
-_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,21 @@ def move_of(items: Sequence[Expr], env: Env) -> Move | None:
     if any(is_outer(name, env) for expr in form.rest for name in names_in(expr)):
         return None
     return Move(address, port, weight, form.most_bits)
+
+
+def moves_of_vips(items: Sequence[Expr], env: Env) -> tuple[Move | None, ...] | None:
+    """How each VIP of a line moves, None for one that does not; None when the variables of the line
+    do more than this.
+    """
+    listed = items[1]
+    moves: list[Move | None] = []
+    for expr in listed.members if isinstance(listed, Several) else (listed,):
+        form = _Form(env)
+        name = form.address(expr)
+        if any(is_outer(other, env) for rest in form.rest for other in names_in(rest)):
+            return None
+        moves.append(None if name is None else Move(name, None, None, form.most_bits))
+    return tuple(moves)
 
 
 class _Form:
@@ -128,6 +142,11 @@ def names_in(expr: Expr) -> Iterable[str]:
     return tuple(name for member in inner for name in names_in(member))
 
 
+def dotted(number: int) -> str:
+    """An IPv4 address as text."""
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
 # --- how far ------------------------------------------------------------------------------------
 
 
@@ -182,7 +201,7 @@ def _distance(reach: Sequence[Any], value: Scalar) -> int | None:
 
 
 class Mover:
-    """Moves the servers of a record from the values that it was made with to others.
+    """Moves the servers and VIPs of a record from the values that it was made with to others.
 
     `moves` are the record's, `reach` is what `Reach` found; `changed` are the variables that are
     not what they were.
@@ -199,15 +218,16 @@ class Mover:
         self._changed = changed
         self._reach: dict[str, Any] = {}
         self._moves = [self._resolved(move, reach, values) for move in moves]
+        still = (n for n, move in enumerate(self._moves, start=1) if move == (0, None, None))
+        self._still = {0, *still}
 
     def reach(self) -> dict[str, Any]:
         """What `Reach` would find now."""
         return self._reach
 
-    @property
-    def moves(self) -> bool:
-        """Whether any server is not what it was."""
-        return any(move != (0, None, None) for move in self._moves)
+    def changes(self, which: Sequence[int] | None) -> bool:
+        """Whether anything is not what it was of what moves by these numbers."""
+        return which is not None and not self._still.issuperset(which)
 
     def _resolved(
         self, move: Sequence[str | None], reach: dict[str, Any], values: Values
@@ -222,7 +242,7 @@ class Mover:
             self._reach[address] = [known[0], known[1] + distance, *known[2:]]
         return (
             distance,
-            self._number(port, values, 1, _MAX_PORT),
+            self._number(port, values, 1, MAX_PORT),
             self._number(weight, values, 0, MAX_WEIGHT),
         )
 
@@ -244,6 +264,14 @@ class Mover:
                 self._row(pool, row, *self._moves[number - 1])
         return len({row[_AT] for row in rows}) == len(rows)
 
+    def vips(self, vips: list[int], which: Sequence[int]) -> list[int] | None:
+        """IPv4 VIPs of a service, moved; None when two come to be one."""
+        moved = [
+            vip + self._moves[number - 1][0] if number else vip
+            for vip, number in zip(vips, which, strict=True)
+        ]
+        return moved if len(set(moved)) == len(moved) else None
+
     @staticmethod
     def _row(
         pool: str, row: list[Json], distance: int, port: int | None, weight: int | None
@@ -258,7 +286,7 @@ class Mover:
         if isinstance(old, int):
             new = old + distance
             row[_ADDRESS] = new
-            key = f"{new >> 24}.{new >> 16 & 255}.{new >> 8 & 255}.{new & 255}:{row[_PORT]}"
+            key = f"{dotted(new)}:{row[_PORT]}"
         else:
             assert isinstance(old, str)
             moved = IPv6Address(int(IPv6Address(old)) + distance)

@@ -32,8 +32,9 @@ from tvsc.model import (
     TcpCheck,
     Timeouts,
     Vip,
+    known_server,
 )
-from tvsc.model.base import Model
+from tvsc.model.base import Model, assembled
 
 Json = None | bool | int | str | list["Json"]
 
@@ -104,21 +105,31 @@ def _decoder(number: int) -> _Decode:
     names = tuple(cls.model_fields)
     hints = get_type_hints(cls)
     special = tuple((name, decode) for name in names if (decode := _field(hints[name])) is not None)
-    new, put, given = cls.__new__, object.__setattr__, set(names)
+    given = set(names)
 
     def decode_noun(data: list[Json]) -> Model:
         fields: dict[str, Any] = dict(zip(names, data[1:], strict=True))
         for name, decode in special:
             fields[name] = decode(fields[name])
-        made = new(cls)
-        # What pydantic's own `model_construct` sets, without its loops.
-        put(made, "__dict__", fields)
-        put(made, "__pydantic_fields_set__", given)
-        put(made, "__pydantic_extra__", None)
-        put(made, "__pydantic_private__", None)
-        return made
+        return assembled(cls, fields, given)
 
     return decode_noun
+
+
+def servers(rows: list[list[Any]]) -> tuple[Server, ...]:
+    """The servers of a pool: as `noun`, and twice as fast."""
+    return tuple(
+        [
+            known_server(
+                at,
+                IPv4Address(address) if type(address) is int else IPv6Address(address),
+                port,
+                weight,
+                drain,
+            )
+            for _, at, address, port, weight, drain in rows
+        ]
+    )
 
 
 def _any_noun(data: list[Json] | None) -> Model | None:
@@ -142,7 +153,16 @@ def _field(hint: Any) -> _Decode | None:  # noqa: ANN401 - a type, of whatever k
     if IPv4Network in classes:
         return ip_network
     enum = next((c for c in classes if issubclass(c, Enum)), None)
-    return None if enum is None else enum
+    return None if enum is None else {member.value: member for member in enum}.__getitem__
+
+
+def _status_range(data: list[int]) -> StatusRange:
+    return _status_range_of(*data[1:])
+
+
+@cache
+def _status_range_of(first: int, last: int) -> StatusRange:
+    return StatusRange(first=first, last=last)
 
 
 def _is_union(hint: object) -> bool:
@@ -153,7 +173,11 @@ def _tuple(member: Any) -> _Decode:  # noqa: ANN401 - as `_field`
     decode = _field(member)
     if decode is None:
         return tuple
-    if isinstance(member, type) and issubclass(member, Model):
+    if member is Server:
+        return servers
+    if member is StatusRange:  # the same in most pools
+        decode = _status_range
+    elif isinstance(member, type) and issubclass(member, Model):
         decode = _decoder(_NUMBER[member])
     inner = decode
     return lambda data: tuple(map(inner, data))

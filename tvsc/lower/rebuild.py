@@ -8,34 +8,23 @@ reading the text would give; when that is not certain, nothing comes out.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tvsc.diag.diagnostic import Diagnostic
 from tvsc.dsl.load import Loader
-from tvsc.lower.block_record import (
-    Job,
-    build,
-    is_rebuildable,
-    list_digest,
-    noun_to_json,
-    places_of,
-    to_line,
-    values_of,
-)
+from tvsc.lower.block_record import Job, is_rebuildable, list_digest, to_line, values_of
 from tvsc.lower.defaults import Defaults
-from tvsc.lower.evaluate import StatementError
-from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.moving import Mover
 from tvsc.lower.nouns import Json
-from tvsc.lower.schema import KINDS, Named
 from tvsc.lower.scope import Context
-from tvsc.lower.settings_json import Values, to_fields
+from tvsc.lower.settings_json import Values
+from tvsc.lower.template import Block, Templates
 from tvsc.model import Origins
 from tvsc.source import SourceMap, Span
 
 
-def rebuild(job: Job, root: Path, defaults: Defaults) -> bytes | None:
+def rebuild(job: Job, root: Path, defaults: Defaults, templates: Templates) -> bytes | None:
     """The record of a job from its old one; None when the text must be read."""
     if job.old is None or not is_rebuildable(defaults):
         return None
@@ -50,31 +39,30 @@ def rebuild(job: Job, root: Path, defaults: Defaults) -> bytes | None:
     mover = Mover(needs["moves"], needs["reach"], job.values, changed)
     if not mover.whole:
         return None
-    settings = json.loads(settings_text)
-    try:
-        top = _fields(json.loads(head_text)["headers"], settings, job)
-    except StatementError:
+    context = Context(lambda _: None, Origins(), Loader(root, SourceMap(), lambda _: None))
+    if not _lists(context.loader, job, needs["lists"]):
         return None
-    said: list[Diagnostic] = []
-    context = Context(said.append, Origins(), Loader(root, SourceMap(), said.append))
-    if top is None or not _lists(context.loader, job, needs["lists"]):
-        return None
-    built = list(build(top, defaults, context))
-    if said:
-        return None
-    if mover.moves:
-        servers = json.loads(servers_text)
-        for (noun, _), (_, which), rows in zip(built, settings, servers, strict=True):
-            if which is not None and not mover.servers(noun.name, rows, which):
-                return None
-        servers_text = to_line(servers)
+    headers, settings = json.loads(head_text)["headers"], json.loads(settings_text)
     needs["free"] = values_of(job, free)
+    nouns, origins = [], []
+    vips_moved = _move_vips(settings, mover)
+    if vips_moved is False:
+        return None
+    if vips_moved:
+        settings_text = to_line(settings)
+    for block in _blocks(headers, settings):
+        texts = templates.texts(block, job.values, context)
+        if texts is None:
+            return None
+        nouns.append(texts[0])
+        origins.append(texts[1])
+    moved = _servers(servers_text, headers, settings, mover)
+    if moved is None:
+        return None
     needs["defaults"] = defaults.digest
     needs["reach"] = mover.reach()
-    nouns = to_line([noun_to_json(noun) for noun, _ in built])
-    origins = to_line([places_of(origins) for _, origins in built])
-    lines = (to_line(needs), head_text, nouns, servers_text, origins, places_text, settings_text)
-    return b"\n".join(lines)
+    made = (f"[{','.join(nouns)}]".encode(), moved, f"[{','.join(origins)}]".encode())
+    return b"\n".join((to_line(needs), head_text, *made, places_text, settings_text))
 
 
 def has_values(values: Values, wanted: list[list[str]]) -> bool:
@@ -86,20 +74,41 @@ def has_values(values: Values, wanted: list[list[str]]) -> bool:
     return True
 
 
-def _fields(headers: Any, settings: Any, job: Job) -> Fields | None:  # noqa: ANN401 - JSON
-    kind = KINDS["file"]
-    top = Fields(kind, Span(0, 0, 0))
-    for (keyword, key, start, end, parts), (own, _) in zip(headers, settings, strict=True):
-        setting = kind.settings[keyword]
-        where = {name: Span(0, first, last) for name, first, last in parts}
-        entry = Entry(setting, key, Named(key), Span(0, start, end), where, None)
-        if own is not None:
-            assert setting.block is not None
-            entry.fields = to_fields(own, KINDS[setting.block], job.values)
-            if entry.fields is None:
-                return None
-        top.entries[(keyword, key)] = entry
-    return top
+def _blocks(headers: Any, settings: Any) -> Iterator[Block]:  # noqa: ANN401 - JSON
+    """The blocks of a record."""
+    for (_, name, *span, parts), (says, places, vips, pools, _) in zip(
+        headers, settings, strict=True
+    ):
+        header = [*span]
+        for part in parts:
+            header += part[1:]
+        yield Block(says, name, header + places, vips, pools)
+
+
+def _move_vips(settings: Any, mover: Mover) -> bool | None:  # noqa: ANN401 - JSON
+    """Moves the VIPs of a record. None when none moves, False when two come to be one."""
+    moved = None
+    for block in settings:
+        _, _, vips, _, which = block
+        if vips and mover.changes(which):
+            block[2] = mover.vips(vips, which)
+            moved = moved is not False and block[2] is not None
+    return moved
+
+
+def _servers(text: bytes, headers: Any, settings: Any, mover: Mover) -> bytes | None:  # noqa: ANN401 - JSON
+    """The servers of a record, moved; None when two come to be one."""
+    pools = [
+        (number, headers[number][1], which)
+        for number, (_, _, vips, _, which) in enumerate(settings)
+        if not vips and mover.changes(which)
+    ]
+    if not pools:
+        return text
+    servers = json.loads(text)
+    if all(mover.servers(name, servers[number], which) for number, name, which in pools):
+        return to_line(servers)
+    return None
 
 
 def _lists(loader: Loader, job: Job, lists: list[list[Json]]) -> bool:

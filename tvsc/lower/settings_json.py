@@ -1,16 +1,19 @@
 """The settings of a block to JSON and back: what a pool or a service says itself, and where.
 
-    entry   [keyword, key, value, start, end, parts, inner, again]
-    parts   [name, start, end, name, ...]
-    inner   null; of a setting with a block [start, end, [entry, ...]]
-    again   null; of a setting that variables decide [[name, value, ...], item, ...], to read anew
+    entry   [keyword, key, value, [part, ...], inner]
+            [keyword, again, vips] of a setting that variables decide
+    inner   null; of a setting with a block [entry, ...]
+    again   [[name, value, ...], item, ...], to read it anew
 
-All places are in the text that the block stands in. TypeError for a value that has no JSON.
+In which two blocks differ that say the same stands beside it, in rows (`Rows`): blocks of one JSON
+differ in nothing else. All places are in the text that the block stands in. TypeError for a value
+that has no JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from ipaddress import (
     IPv4Address,
@@ -34,7 +37,16 @@ from tvsc.dsl.ast import (
     Text,
     Value,
 )
-from tvsc.dsl.values import Bytes, Duration, Endpoint, IntRange, PrefixLength, Rate, Scalar
+from tvsc.dsl.values import (
+    Bytes,
+    Duration,
+    Endpoint,
+    IntRange,
+    PrefixLength,
+    Rate,
+    Scalar,
+    is_ipv4,
+)
 from tvsc.lower.evaluate import Env
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.nouns import Json
@@ -46,53 +58,118 @@ from tvsc.source import Span
 
 Values = Mapping[str, tuple[Scalar, Span]]
 
+MOST_VIPS = 200
+"""More IPv4 VIPs of a service are no rows."""
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Rows:
+    """All places, one start and one end after the other; IPv4 VIPs as numbers, no two the same;
+    names of pools. Each in the order in which reading the JSON asks for them.
+    """
+
+    places: list[int] = field(default_factory=list)
+    vips: list[int] = field(default_factory=list)
+    pools: list[str] = field(default_factory=list)
+
+    def place(self, span: Span) -> None:
+        """One more place."""
+        self.places += (span.start, span.end)
+
+
+class Given:
+    """Rows, asked for one by one."""
+
+    __slots__ = ("_place", "pool", "vip")
+
+    def __init__(self, places: Iterable[int], vips: Iterable[int], pools: Iterable[str]) -> None:
+        self._place = iter(places).__next__
+        self.vip = iter(vips).__next__
+        self.pool = iter(pools).__next__
+
+    def span(self) -> Span:
+        """The next place."""
+        return Span(0, self._place(), self._place())
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How to read a setting again, and the places in it. `vips`: as soon as they can be rows, they
+    are to be.
+    """
+
+    says: Json
+    places: list[int]
+    vips: bool = False
+
 
 # --- settings ----------------------------------------------------------------------------------
 
 
-def from_fields(fields: Fields, without: frozenset[str] = frozenset()) -> Json:
-    """The JSON of a block's settings, less some keywords."""
-    kept = [_entry(e) for e in fields.entries.values() if e.setting.keyword not in without]
-    return [fields.span.start, fields.span.end, kept]
+def from_fields(fields: Fields, rows: Rows, without: frozenset[str] = frozenset()) -> Json:
+    """The JSON of a block's settings, less some keywords; fills the rows."""
+    rows.place(fields.span)
+    entries = fields.entries.values()
+    return [_entry(e, rows) for e in entries if e.setting.keyword not in without]
 
 
-def _entry(entry: Entry) -> Json:
-    parts: list[Json] = []
-    for name, span in entry.parts.items():
-        parts += (name, span.start, span.end)
-    inner = None if entry.fields is None else from_fields(entry.fields)
-    again = cast("Json", entry.again)
-    key, value = (entry.key, _value(entry.value)) if again is None else ("", None)
-    start, end = entry.span.start, entry.span.end
-    return [entry.setting.keyword, key, value, start, end, parts, inner, again]
+def _entry(entry: Entry, rows: Rows) -> Json:
+    if isinstance(entry.again, Again):
+        rows.places += entry.again.places
+        return [entry.setting.keyword, entry.again.says, entry.again.vips]
+    rows.place(entry.span)
+    for span in entry.parts.values():
+        rows.place(span)
+    value = _value(entry.value, rows)
+    inner = None if entry.fields is None else from_fields(entry.fields, rows)
+    return [entry.setting.keyword, entry.key, value, list(entry.parts), inner]
 
 
-def _value(value: object) -> Json:
+def _value(value: object, rows: Rows) -> Json:
     if isinstance(value, ListenLine):
-        return ["listen", value.protocol.value, value.port, value.pool]
+        rows.pools.append(value.pool)
+        return ["listen", value.protocol.value, value.port]
     if isinstance(value, AccessLine):
         if isinstance(value.sources, FromFile):
-            span = value.sources.span
-            return ["file", value.allow, value.sources.name, span.start, span.end]
+            rows.place(value.sources.span)
+            return ["file", value.allow, value.sources.name]
         return ["access", value.allow, *map(str, value.sources)]
     if isinstance(value, tuple):
-        return _tuple(value)
+        return _tuple(value, rows)
     if type(value) in (bool, int, str):
         return value  # type: ignore[return-value]
     raise TypeError(type(value).__name__)
 
 
-def _tuple(value: tuple[object, ...]) -> Json:
+def _tuple(value: tuple[object, ...], rows: Rows) -> Json:
     if all(isinstance(member, StatusRange) for member in value):
         ranges: list[Json] = [[r.first, r.last] for r in value if isinstance(r, StatusRange)]
         return ["ranges", *ranges]
-    made: list[Json] = ["vips"]
+    addresses: list[object] = []
     for member in value:
         if not isinstance(member, tuple) or len(member) != 2:
             raise TypeError(type(member).__name__)
         address, span = member
-        made += (_address(address), span.start, span.end)
-    return made
+        addresses.append(address)
+        rows.place(span)
+    if are_rows(addresses):
+        rows.vips += map(int, cast("list[IPv4Address]", addresses))
+        return ["vips", len(addresses)]
+    return ["addresses", *map(_address, addresses)]
+
+
+def are_rows(vips: Sequence[object]) -> bool:
+    """Whether the VIPs of a service are kept in a row."""
+    return len(vips) == len(set(vips)) <= MOST_VIPS and all(map(is_ipv4, vips))
+
+
+def vips_of(entry: Entry) -> list[object]:
+    """The addresses of a `vip`."""
+    assert isinstance(entry.value, tuple)
+    return [address for address, _ in entry.value]
 
 
 def _address(value: object) -> Json:
@@ -105,63 +182,69 @@ def _address(value: object) -> Json:
     raise TypeError(type(value).__name__)
 
 
-def to_fields(data: Any, kind: Kind, values: Values) -> Fields | None:  # noqa: ANN401 - JSON
+def to_fields(data: Any, kind: Kind, values: Values, given: Given) -> Fields | None:  # noqa: ANN401 - JSON
     """The settings again; those that variables decide are read with these values. None when two
-    are one then. StatementError when one means nothing any more.
+    are one then, or VIPs can be rows that could not. StatementError when one means nothing now.
     """
-    fields = Fields(kind, Span(0, data[0], data[1]))
-    for one in data[2]:
+    fields = Fields(kind, given.span())
+    for one in data:
         setting = kind.settings[one[0]]
-        entry = _constant(one, setting) if one[7] is None else _again(one[7], setting, values)
-        if one[6] is not None:
-            assert setting.block is not None
-            entry.fields = to_fields(one[6], KINDS[setting.block], values)
-            if entry.fields is None:
+        if len(one) == 3:
+            entry = _again(one[1], setting, values, given)
+            if one[2] and are_rows(vips_of(entry)):
                 return None
+        else:
+            entry = _constant(one, setting, given)
+            if one[4] is not None:
+                assert setting.block is not None
+                entry.fields = to_fields(one[4], KINDS[setting.block], values, given)
+                if entry.fields is None:
+                    return None
         if fields.entries.setdefault((setting.keyword, entry.key), entry) is not entry:
             return None
     return fields
 
 
-def _constant(one: Any, setting: Setting) -> Entry:  # noqa: ANN401 - JSON
-    places = one[5]
-    parts = {places[n]: Span(0, places[n + 1], places[n + 2]) for n in range(0, len(places), 3)}
-    return Entry(setting, one[1], _value_of(one[2]), Span(0, one[3], one[4]), parts, None)
+def _constant(one: Any, setting: Setting, given: Given) -> Entry:  # noqa: ANN401 - JSON
+    span = given.span()
+    parts = {part: given.span() for part in one[3]}
+    return Entry(setting, one[1], _value_of(one[2], given), span, parts, None)
 
 
-def _value_of(data: Any) -> object:  # noqa: ANN401 - JSON
+def _value_of(data: Any, given: Given) -> object:  # noqa: ANN401 - JSON
     if not isinstance(data, list):
         return data
     tag = data[0]
     if tag == "listen":
-        return ListenLine(Protocol(data[1]), data[2], data[3])
+        return ListenLine(Protocol(data[1]), data[2], given.pool())
     if tag == "file":
-        return AccessLine(data[1], FromFile(data[2], Span(0, data[3], data[4])))
+        return AccessLine(data[1], FromFile(data[2], given.span()))
     if tag == "access":
         return AccessLine(data[1], tuple(map(ip_network, data[2:])))
     if tag == "ranges":
         return tuple(StatusRange(first=first, last=last) for first, last in data[1:])
-    return tuple(
-        (ip_address(data[n]), Span(0, data[n + 1], data[n + 2])) for n in range(1, len(data), 3)
-    )
+    if tag == "vips":
+        return tuple((IPv4Address(given.vip()), given.span()) for _ in range(data[1]))
+    return tuple((ip_address(address), given.span()) for address in data[1:])
 
 
 # --- settings that variables decide -------------------------------------------------------------
 
 
-def reading_again(items: Sequence[Expr], local: Values) -> Json:
+def reading_again(items: Sequence[Expr], local: Values) -> Again:
     """How to read a setting again; `local` are the variables that stay what they are."""
     known: list[Json] = []
     for name, (value, _) in local.items():
         known += (name, scalar_to_json(value))
-    return [known, *map(_expr, items)]
+    rows = Rows()
+    return Again([known, *(_expr(item, rows) for item in items)], rows.places)
 
 
-def _again(data: Any, setting: Setting, values: Values) -> Entry:  # noqa: ANN401 - JSON
+def _again(data: Any, setting: Setting, values: Values, given: Given) -> Entry:  # noqa: ANN401 - JSON
     here = Span(0, 0, 0)
     known = data[0]
     local = {known[n]: (_scalar_of(known[n + 1]), here) for n in range(0, len(known), 2)}
-    items = tuple(map(_expr_of, data[1:]))
+    items = tuple(_expr_of(item, given) for item in data[1:])
     reader = Reader(items, Env(Env(None, dict(values)), local))
     reader.take("a setting")
     reader.begin(setting.keyword, setting.usage)
@@ -171,47 +254,50 @@ def _again(data: Any, setting: Setting, values: Values) -> Entry:  # noqa: ANN40
     return Entry(setting, key, value, reader.span, reader.parts, None)
 
 
-def _expr(expr: Expr) -> Json:
+def _expr(expr: Expr, rows: Rows) -> Json:
     if isinstance(expr, Binary):
-        return ["binary", expr.operator, _expr(expr.left), _expr(expr.right)]
+        return ["binary", expr.operator, _expr(expr.left, rows), _expr(expr.right, rows)]
     if isinstance(expr, Several):
-        return ["several", *map(_expr, expr.members)]
-    start, end = expr.span.start, expr.span.end
+        return ["several", *(_expr(member, rows) for member in expr.members)]
+    rows.place(expr.span)
     if isinstance(expr, Name):
-        return ["name", start, end, expr.text]
+        return ["name", expr.text]
     if isinstance(expr, Value):
-        return ["value", start, end, scalar_to_json(expr.data)]
+        return ["value", scalar_to_json(expr.data)]
     if isinstance(expr, Call):
-        return ["call", start, end, expr.function, *map(_expr, expr.arguments)]
+        return ["call", expr.function, *(_expr(argument, rows) for argument in expr.arguments)]
     if isinstance(expr, Arrow):
-        return ["arrow", start, end]
-    parts: list[Json] = [
-        part if isinstance(part, str) else [part.name, part.width, part.span.start, part.span.end]
-        for part in expr.parts
-    ]
-    return ["text", start, end, *parts]
+        return ["arrow"]
+    parts: list[Json] = []
+    for part in expr.parts:
+        if isinstance(part, str):
+            parts.append(part)
+        else:
+            rows.place(part.span)
+            parts.append([part.name, part.width])
+    return ["text", *parts]
 
 
-def _expr_of(data: Any) -> Expr:  # noqa: ANN401 - JSON
+def _expr_of(data: Any, given: Given) -> Expr:  # noqa: ANN401 - JSON
     tag = data[0]
     if tag == "binary":
-        left, right = _expr_of(data[2]), _expr_of(data[3])
+        left, right = _expr_of(data[2], given), _expr_of(data[3], given)
         return Binary(data[1], left, right, left.span.to(right.span))
     if tag == "several":
-        members = tuple(map(_expr_of, data[1:]))
+        members = tuple(_expr_of(member, given) for member in data[1:])
         return Several(members, members[0].span.to(members[-1].span))
-    span = Span(0, data[1], data[2])
+    span = given.span()
     if tag == "name":
-        return Name(data[3], span)
+        return Name(data[1], span)
     if tag == "value":
-        return Value(_scalar_of(data[3]), span)
+        return Value(_scalar_of(data[1]), span)
     if tag == "call":
-        return Call(data[3], tuple(map(_expr_of, data[4:])), span)
+        return Call(data[1], tuple(_expr_of(argument, given) for argument in data[2:]), span)
     if tag == "arrow":
         return Arrow(span)
     parts = (
-        part if isinstance(part, str) else Interpolation(part[0], part[1], Span(0, *part[2:]))
-        for part in data[3:]
+        part if isinstance(part, str) else Interpolation(part[0], part[1], given.span())
+        for part in data[1:]
     )
     return Text(tuple(parts), span)
 

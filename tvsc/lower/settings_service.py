@@ -14,6 +14,7 @@ from tvsc.lower.schema import Setting, duration, kind, nothing, number, word
 from tvsc.model import ClientAddress, Mode, OnDown, Protocol, Schedule, StatusRange
 from tvsc.source import Span
 
+MAX_PORT = 65535
 MAX_WEIGHT = 1000
 MAX_CONNECTIONS = 10**9
 _HOST = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?", re.ASCII)

@@ -47,6 +47,7 @@ from tvsc.model.pool import (
     Server,
     StatusRange,
     TcpCheck,
+    known_server,
     server_key,
 )
 from tvsc.model.secret import Secret, SecretSource
@@ -112,5 +113,6 @@ __all__ = [
     "VdevDevice",
     "Vip",
     "kernel_interface",
+    "known_server",
     "server_key",
 ]

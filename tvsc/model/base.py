@@ -10,6 +10,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,3 +33,24 @@ class Noun(Model):
     """
 
     at: str = Field(default="", exclude=True, repr=False)
+
+
+M = TypeVar("M", bound=Model)
+
+_put = object.__setattr__
+_put_given, _put_extra, _put_private = (
+    vars(BaseModel)[f"__pydantic_{name}__"].__set__ for name in ("fields_set", "extra", "private")
+)
+
+
+def assembled(cls: type[M], fields: dict[str, Any], given: set[str]) -> M:
+    """A noun of all its fields, which are known to be good, and whose names are `given`: what
+    pydantic's own `model_construct` makes, in a tenth of the time. Large sites have a hundred
+    thousand servers.
+    """
+    made = object.__new__(cls)
+    _put(made, "__dict__", fields)
+    _put_given(made, given)
+    _put_extra(made, None)
+    _put_private(made, None)
+    return made

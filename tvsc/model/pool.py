@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from tvsc.model.base import Address, Model, Noun
+from tvsc.model.base import Address, Model, Noun, assembled
 
 
 class Schedule(StrEnum):
@@ -86,6 +86,16 @@ class Server(Noun):
     def key(self) -> str:
         """`10.20.1.1:8080`: unique in its pool."""
         return server_key(self.address, self.port)
+
+
+_SERVER_FIELDS = {"at", "address", "port", "weight", "drain"}
+assert set(Server.model_fields) == _SERVER_FIELDS
+
+
+def known_server(at: str, address: Address, port: int, weight: int, drain: bool) -> Server:
+    """A server of values that are known to be good: nothing is validated."""
+    fields = {"at": at, "address": address, "port": port, "weight": weight, "drain": drain}
+    return assembled(Server, fields, _SERVER_FIELDS)
 
 
 class Pool(Noun):

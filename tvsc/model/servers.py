@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from tvsc.model.pool import Pool, Server
 
@@ -17,10 +17,10 @@ class Servers:
 
     def __init__(self, pools: tuple[Pool, ...]) -> None:
         self._pools = pools
-        self.ipv6 = tuple(s for p in pools for s in p.servers if s.address.version == 6)
-        every = (s.address for p in pools for s in p.servers)
+        self.ipv6 = tuple(s for p in pools for s in p.servers if isinstance(s.address, IPv6Address))
+        every = [s.address for p in pools for s in p.servers]
         if self.ipv6:
-            every = (address for address in every if address.version == 4)
+            every = [address for address in every if isinstance(address, IPv4Address)]
         self._numbers = sorted(set(map(int, every)))
 
     def within(self, ranges: Iterable[Range]) -> Iterator[Server]:

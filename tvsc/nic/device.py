@@ -6,6 +6,7 @@ order; the first hit names the queue, and a packet that nothing takes is spread 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tvsc.model import FlowRules, NicProfile, RuleMasks, Steering
@@ -90,6 +91,15 @@ class LoadedNic:
             if rule is not None:
                 return Decision(rule.queue, rule, table.name)
         return _BY_RSS
+
+    def has_rule(self, destinations: Iterable[int], protocol: int) -> bool:
+        """Whether `decide` finds a rule for any of them; does not build anything for each."""
+        return any(
+            any(destination & mask in rules for destination in destinations)
+            for table in self.tables
+            for (mask, match), rules in table.groups.items()
+            if match.takes(protocol)
+        )
 
     def queue(self, packet: Packet) -> int:
         """Where one packet goes."""
