@@ -20,6 +20,7 @@ enum bench_direction {
     BENCH_CLOSE,   /* TCP: the client's FIN */
     BENCH_REFUSED, /* first packets to a worker whose sessions are all in use */
     BENCH_SWEEP,   /* per record visited: housekeeping, not packets */
+    BENCH_SYNC,    /* whole sessions, a tenth of all packets opens one: see sync.h */
     BENCH_N_DIRECTIONS
 };
 
@@ -34,6 +35,8 @@ enum bench_subject {
     BENCH_GENERIC, /* the same code with every decision taken at run time */
     BENCH_TOUCH,   /* each packet read and rewritten, nothing looked up */
     BENCH_HASH,    /* DPDK's rte_hash in place of the forward table */
+    BENCH_TELLS,   /* BENCH_SYNC: the generation, telling peers of its sessions */
+    BENCH_LEARNS,  /* BENCH_SYNC: likewise, and peers tell of as many */
     BENCH_N_SUBJECTS
 };
 
@@ -41,6 +44,7 @@ enum bench_subject {
 struct bench_flow {
     uint32_t client_be, local_be, server_be;
     uint16_t client_port_be, local_port_be, server_port_be;
+    uint16_t n_packets; /* that it has had; of BENCH_SYNC alone */
 };
 
 struct bench_options {
@@ -56,6 +60,7 @@ struct bench_options {
     uint32_t packets_per_tick;
     uint64_t seed;
     bool floors;
+    bool has_sync;    /* room for peers' sessions, as many as are open */
     bool small_pages; /* take no 2 MB pages */
     bool json;
 };

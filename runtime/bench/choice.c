@@ -15,7 +15,8 @@ const char bench_usage[] =
     "  --class tcp|udp|NUMBER     the first service of this protocol, or of this class (tcp)\n"
     "  --sessions N,...           with k and M (1k,10k,100k,1M)\n"
     "  --capacity N               sessions that there is room for (as many as are open)\n"
-    "  --direction NAME,...       request reply new close refused sweep (all)\n"
+    "  --direction NAME,...       request reply new close refused sweep (these); sync (TCP: whole\n"
+    "                             sessions, without and with session sync, in a larger table)\n"
     "  --pattern NAME,...         uniform zipf one (uniform)\n"
     "  --burst N,...              frames per burst, at most 32 (32)\n"
     "  --size BYTES,...           of a frame, 60..1514 (60)\n"
@@ -24,6 +25,7 @@ const char bench_usage[] =
     "  --packets-per-tick N       how many packets share one 100 ms tick (1000000)\n"
     "  --seed N\n"
     "  --cpus N[,N]               where the workers run (where taskset put us)\n"
+    "  --sync-steps               the steps of session sync between bursts; no direction\n"
     "  --two-workers              each alone and both at the same time; no floors\n"
     "  --generic GENERIC.so       the same site compiled generic, measured in turn\n"
     "  --floors                   touch and rte_hash, measured in turn\n"
@@ -147,7 +149,7 @@ static uint32_t default_packets(void)
 
 int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
 {
-    int two = 0, floors = 0, small_pages = 0, trace = 0, json = 0;
+    int steps = 0, two = 0, floors = 0, small_pages = 0, trace = 0, json = 0;
     const struct option long_options[] = {
         {"class", required_argument, NULL, 'c'},
         {"sessions", required_argument, NULL, 'n'},
@@ -163,6 +165,7 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
         {"cpus", required_argument, NULL, 'C'},
         {"generic", required_argument, NULL, 'g'},
         {"two-workers", no_argument, &two, 1},
+        {"sync-steps", no_argument, &steps, 1},
         {"floors", no_argument, &floors, 1},
         {"small-pages", no_argument, &small_pages, 1},
         {"trace", no_argument, &trace, 1},
@@ -194,10 +197,12 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
             return -EINVAL;
     choice->two_workers = two;
     choice->is_traced = trace;
+    choice->takes_steps = steps;
     choice->options.floors = floors && !two;
     choice->options.small_pages = small_pages;
+    choice->options.has_sync = (choice->direction[BENCH_SYNC] || steps) && !two;
     choice->options.json = json;
-    if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace))
+    if (optind + 1 != argc || choice->cpus.n > 2 || (two && trace) || (steps && (two || trace)))
         return -EINVAL;
     choice->options.generation = argv[optind];
     return 0;
@@ -206,8 +211,8 @@ int bench_choice_read(struct bench_choice *choice, int argc, char **argv)
 bool bench_combination_next(const struct bench_choice *choice,
                             struct bench_combination *combination)
 {
-    static const uint8_t order[] = {BENCH_REQUEST, BENCH_CLOSE,   BENCH_REPLY,
-                                    BENCH_SWEEP,   BENCH_REFUSED, BENCH_NEW};
+    static const uint8_t order[] = {BENCH_REQUEST, BENCH_CLOSE, BENCH_REPLY, BENCH_SWEEP,
+                                    BENCH_REFUSED, BENCH_NEW,   BENCH_SYNC};
     uint32_t n_sizes = choice->sizes.n, n_bursts = choice->bursts.n;
 
     while (combination->at < sizeof(order) * BENCH_N_PATTERNS * n_bursts * n_sizes) {
@@ -220,7 +225,9 @@ bool bench_combination_next(const struct bench_choice *choice,
         if (!choice->direction[direction] || !choice->pattern[pattern] ||
             (!has_pattern && pattern != BENCH_UNIFORM) ||
             (direction == BENCH_SWEEP && (size > 0 || burst > 0 || choice->two_workers)) ||
-            (direction == BENCH_CLOSE && choice->options.proto != TVS_TCP))
+            (direction == BENCH_SYNC && (choice->two_workers || choice->is_traced)) ||
+            ((direction == BENCH_CLOSE || direction == BENCH_SYNC) &&
+             choice->options.proto != TVS_TCP))
             continue;
         combination->direction = direction;
         combination->pattern = (enum bench_pattern)pattern;

@@ -20,6 +20,7 @@ struct bench_choice {
     struct bench_list cpus; /* none: wherever the thread is */
     bool two_workers;
     bool is_traced;
+    bool takes_steps; /* of session sync, instead of directions */
 };
 
 /* One thing to measure in an open run. */

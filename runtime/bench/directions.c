@@ -6,6 +6,7 @@
 
 #include "bench/loops.h"
 #include "bench/print.h"
+#include "bench/sync.h"
 #include "core/session.h"
 
 enum {
@@ -69,7 +70,7 @@ const char *bench_flows_open(struct bench_run *run)
     return wrong;
 }
 
-static struct tvs_record *record_of(const struct bench_run *run, const struct bench_flow *flow)
+struct tvs_record *bench_record_of(const struct bench_run *run, const struct bench_flow *flow)
 {
     for (uint32_t slot = 0; slot < run->worker->n_slots; slot++)
         if (run->worker->lip_addr_be[slot] == flow->local_be)
@@ -102,7 +103,7 @@ static void sessions_end(struct bench_run *run)
 
         traffic->flows[j] = traffic->flows[i];
         traffic->flows[i] = flow;
-        tvs_session_close(run->worker, record_of(run, &flow));
+        tvs_session_close(run->worker, bench_record_of(run, &flow));
     }
 }
 
@@ -145,9 +146,14 @@ bool bench_subject_there(const struct bench_run *run, enum bench_direction direc
 {
     bool is_traced = run->trace_mark != NULL;
 
+    if (direction == BENCH_SYNC)
+        return subject == BENCH_SITE || subject == BENCH_TELLS || subject == BENCH_LEARNS;
     switch (subject) {
     case BENCH_SITE:
         return true;
+    case BENCH_TELLS:
+    case BENCH_LEARNS:
+        return false;
     case BENCH_GENERIC:
         return run->generic != NULL && direction != BENCH_SWEEP && !is_traced;
     case BENCH_TOUCH:
@@ -161,6 +167,8 @@ const char *bench_direction_begin(struct bench_run *run, enum bench_direction di
 {
     const char *wrong = NULL;
 
+    if (direction == BENCH_SYNC)
+        return bench_sync_begin(run);
     run->worker->max_sessions =
         direction == BENCH_REFUSED ? run->worker->n_sessions : run->capacity;
     if (run->options->floors && has_hash(direction))
@@ -267,7 +275,7 @@ static const char *repeat_established(struct bench_run *run, enum bench_directio
         wrong = "rte_hash did not find every key";
     if (direction == BENCH_CLOSE && is_path)
         for (uint32_t i = 0; i < n; i++)
-            record_of(run, &run->traffic.flows[picked[i]])->state = TVS_S_ESTABLISHED;
+            bench_record_of(run, &run->traffic.flows[picked[i]])->state = TVS_S_ESTABLISHED;
     free(picked);
     return wrong != NULL ? wrong : check(run, &before, is_path ? n : 0);
 }
@@ -285,6 +293,8 @@ const char *bench_repeat(struct bench_run *run, enum bench_direction direction,
         return repeat_refused(run, subject, cycles);
     case BENCH_SWEEP:
         return repeat_sweep(run, cycles);
+    case BENCH_SYNC:
+        return bench_sync_repeat(run, subject, cycles);
     default:
         return repeat_established(run, direction, subject, cycles);
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The site that the bench runs when it is given none: one worker with 72 local IPs, room for four
- * million sessions; one class for TCP and one for UDP; 64 servers. Built twice: as generated code
- * is, and with OPAQUE=1, where site and classes reach the same path through pointers of which the
- * compiler knows nothing, so that every decision is taken at run time.
+ * million sessions; one class for TCP and one for UDP; 64 servers. Built three times: as generated
+ * code is; with OPAQUE=1, where site and classes reach the same path through pointers of which the
+ * compiler knows nothing, so that every decision is taken at run time; and with SYNCED=1, where
+ * peers are told of sessions.
  */
 #include "tvs/generation.h"
 #include "core/path.h"
@@ -65,6 +66,7 @@ static const struct tvs_site site = {
 
 static const struct tvs_class classes[N_CLASSES] = {
     {.proto = TVS_TCP,
+     .is_synced = SYNCED,
      .scheduler = TVS_SCHED_WRR,
      .on_down = TVS_ON_DOWN_RESET,
      .timeout_ticks = {[TVS_S_SYN] = 600,
@@ -75,6 +77,7 @@ static const struct tvs_class classes[N_CLASSES] = {
                        [TVS_S_CLOSED] = 100,
                        [TVS_S_RESET] = 100}},
     {.proto = TVS_UDP,
+     .is_synced = SYNCED,
      .scheduler = TVS_SCHED_WRR,
      .on_down = TVS_ON_DOWN_RESET,
      .timeout_ticks = {[TVS_S_UDP] = 3000}},

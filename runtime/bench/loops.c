@@ -6,6 +6,7 @@
 
 #include "bench/counters.h"
 #include "bench/gate.h"
+#include "bench/sync.h"
 #include "core/fullnat.h"
 
 uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet)
@@ -68,6 +69,46 @@ static void traced_loop(struct bench_run *run, uint32_t from, uint32_t to)
 static void generic_loop(struct bench_run *run, uint32_t from, uint32_t to)
 {
     device_loop(run, from, to, run->generic, false);
+}
+
+/*
+ * A turn of the daemon's worker: a burst, then housekeeping, which looks at the clock in any case.
+ * What a peer sends comes in a burst like any other packet.
+ */
+static void sync_loop(struct bench_run *run, uint32_t from, uint32_t to)
+{
+    bench_burst_fn burst = run->node->generation->burst;
+    uint16_t len = (uint16_t)run->options->frame_bytes;
+    struct tvs_frame frames[TVS_MAX_BURST];
+    struct bench_sync *sync = run->sync;
+    struct tvs_worker *worker = run->worker;
+    uint8_t **sent = run->sent + from;
+
+    for (uint32_t at = from; at < to;) {
+        uint32_t count = 0;
+        uint64_t now;
+
+        if (bench_sync_is_due(sync))
+            frames[count++] = bench_peers_frame(&sync->peers);
+        for (; at < to && count < run->options->burst; at++, count++) {
+            uint8_t *data = bench_frame_of(run, at);
+
+            frames[count] =
+                (struct tvs_frame){.data = data, .len = len, .headroom = BENCH_FRAME_AT};
+        }
+        for (uint32_t i = 0; i < count; i++)
+            __builtin_prefetch(frames[i].data, 1);
+        bench_counted_burst(burst, worker, frames, count);
+        for (uint32_t i = 0; i < count; i++)
+            if (TVS_LIKELY(frames[i].verdict == TVS_V_TX))
+                *sent++ = frames[i].data;
+            else if (frames[i].verdict == TVS_V_SYNC)
+                tvs_sync_receive(worker->sync, worker, frames[i].data, frames[i].len,
+                                 bench_sync_now(sync));
+        now = bench_sync_now(sync);
+        if (worker->sync != NULL && tvs_sync_has_work(worker->sync, worker, now))
+            tvs_sync_turn(worker->sync, worker, &sync->peers.io, now);
+    }
 }
 
 static void rewrite(uint8_t *frame, const uint8_t *l2, uint8_t proto,
@@ -168,7 +209,9 @@ double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n
 {
     static const loop_fn loop_of[BENCH_N_SUBJECTS] = {site_loop, generic_loop, touch_loop,
                                                       hash_loop};
-    loop_fn loop = run->trace_mark != NULL ? traced_loop : loop_of[subject];
+    loop_fn loop = run->is_syncing           ? sync_loop
+                   : run->trace_mark != NULL ? traced_loop
+                                             : loop_of[subject];
     struct bench_stretches stretches =
         bench_stretches_of(n, run->is_of_pair ? BENCH_PAIR_STRETCH : BENCH_STRETCH);
     uint32_t stretch = stretches.packets, at = stretches.first, count = 0;

@@ -28,6 +28,9 @@ struct bench_stretches bench_stretches_of(uint32_t n, uint32_t longest);
  */
 double bench_timed(struct bench_run *run, enum bench_subject subject, uint32_t n);
 
+/* The record of a flow whose session is open. */
+struct tvs_record *bench_record_of(const struct bench_run *run, const struct bench_flow *flow);
+
 /* directions.c: opens all flows of the traffic, packet by packet, as clients and servers would. */
 const char *bench_flows_open(struct bench_run *run);
 

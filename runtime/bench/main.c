@@ -12,6 +12,7 @@
 #include "bench/choice.h"
 #include "bench/pair.h"
 #include "bench/print.h"
+#include "bench/sync_steps.h"
 
 static double tsc_hz(void)
 {
@@ -53,6 +54,18 @@ static const char *measure(struct bench_run *run, enum bench_direction direction
     return NULL;
 }
 
+static const char *steps_measure(struct bench_run *run)
+{
+    static struct bench_sync_step steps[BENCH_N_SYNC_STEPS];
+    const char *wrong = bench_sync_begin(run);
+
+    if (wrong == NULL)
+        wrong = bench_sync_steps(run, steps);
+    if (wrong == NULL)
+        bench_print_steps(run, steps);
+    return wrong;
+}
+
 static const char *sessions_bench(struct bench_choice *choice, struct bench_run *run,
                                   uint32_t sessions, double hz)
 {
@@ -63,6 +76,8 @@ static const char *sessions_bench(struct bench_choice *choice, struct bench_run 
     if (wrong != NULL)
         return wrong;
     bench_print_open(run);
+    if (choice->takes_steps)
+        return steps_measure(run);
     if (choice->is_traced) {
         bench_print_regions(run, marks);
         getchar();
@@ -129,7 +144,8 @@ static uint32_t room_of(const struct bench_choice *choice, const struct tvs_gene
 
     if (choice->options.capacity > first || choice->options.capacity > second)
         return 0;
-    return first < second ? first : second;
+    first = first < second ? first : second;
+    return choice->options.has_sync ? first / 5 * 4 : first; /* the rest for what has ended */
 }
 
 /* Says what cannot be before anything is measured. */
@@ -193,6 +209,7 @@ static int bench_all(struct bench_choice *choice, struct tvs_node *node, struct 
         for (uint16_t w = 0; w < 2; w++) {
             run_prepare(&runs[w], &choice->options, node, generic, service);
             runs[w].worker_index = w;
+            runs[w].tsc_hz = hz;
         }
         runs[0].counters = is_counted ? &counters : NULL;
         wrong = choice->two_workers ? bench_pair(choice, runs, sessions)

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const bench_direction_name[BENCH_N_DIRECTIONS] = {"request", "reply",   "new",
-                                                              "close",   "refused", "sweep"};
+#include "bench/sync.h"
+
+const char *const bench_direction_name[BENCH_N_DIRECTIONS] = {"request", "reply", "new", "close",
+                                                              "refused", "sweep", "sync"};
 const char *const bench_pattern_name[BENCH_N_PATTERNS] = {"uniform", "zipf", "one"};
-static const char *const subject_name[BENCH_N_SUBJECTS] = {"site", "generic", "touch", "rte_hash"};
+static const char *const subject_name[BENCH_N_SUBJECTS] = {"site",     "generic", "touch",
+                                                           "rte_hash", "tells",   "learns"};
 
 static int compare(const void *a, const void *b)
 {
@@ -144,6 +147,59 @@ static void workload_print(const char *kind, const struct bench_run *run,
            run->options->repeats);
 }
 
+static double per(uint64_t n, uint64_t of)
+{
+    return of > 0 ? (double)n / (double)of : 0;
+}
+
+/* Cycles of one entry of a message, of what `row` costs more than `base`. */
+static double entry_cycles(const struct bench_row *row, enum bench_subject base,
+                           enum bench_subject more, uint64_t packets, uint64_t entries)
+{
+    return (row->figures[more].median - row->figures[base].median) * per(packets, entries);
+}
+
+static void sync_print(const struct bench_run *run, const struct bench_row *row)
+{
+    const struct bench_sync_counts *tells = &run->sync->counts[BENCH_TELLS];
+    const struct bench_sync_counts *learns = &run->sync->counts[BENCH_LEARNS];
+    uint64_t learned = learns->learned + learns->renewed, looked_at = 0;
+    double told_cycles = entry_cycles(row, BENCH_SITE, BENCH_TELLS, tells->packets, tells->told);
+    double learned_cycles = entry_cycles(row, BENCH_TELLS, BENCH_LEARNS, learns->packets, learned);
+    double site = row->figures[BENCH_SITE].median;
+    double told = per(tells->told, tells->opened);
+    uint64_t finishing = tells->of_state[TVS_S_FIN_CLIENT] + tells->of_state[TVS_S_FIN_SERVER];
+
+    for (unsigned state = 0; state < TVS_N_STATES; state++)
+        looked_at += tells->of_state[state];
+    if (run->options->json) {
+        printf(", \"sync\": {\"peers\": %u, \"peers_are_made\": %s, \"packets_per_session\": %.2f, "
+               "\"told_per_session\": %.3f, \"established\": %.3f, \"finishing\": %.3f, "
+               "\"closed\": %.3f, \"sessions_per_message\": %.2f, \"bytes_per_session\": %.1f, "
+               "\"learned_per_session\": %.3f, \"renewed_per_session\": %.3f, "
+               "\"cycles_per_told\": %.2f, \"cycles_per_learned\": %.2f}",
+               run->sync->peers.sync->n_peers, run->sync->peers.are_made ? "true" : "false",
+               per(tells->packets, tells->opened), told,
+               told * per(tells->of_state[TVS_S_ESTABLISHED], looked_at),
+               told * per(finishing, looked_at),
+               told * per(tells->of_state[TVS_S_CLOSED], looked_at),
+               per(tells->told, tells->messages), per(tells->sent_bytes, tells->opened),
+               per(learns->learned, learns->opened), per(learns->renewed, learns->opened),
+               told_cycles, learned_cycles);
+        return;
+    }
+    printf("  telling %u peers %.1f (%+.1f %%), and learning %.1f (%+.1f %%)\n"
+           "# a session is told of %.2f times (%.2f established, %.2f finishing, %.2f closed), "
+           "%.1f in a message, %.0f bytes sent; %.1f cycles each, learned %.1f",
+           run->sync->peers.sync->n_peers, row->figures[BENCH_TELLS].median,
+           100 * (row->figures[BENCH_TELLS].median / site - 1), row->figures[BENCH_LEARNS].median,
+           100 * (row->figures[BENCH_LEARNS].median / site - 1), told,
+           told * per(tells->of_state[TVS_S_ESTABLISHED], looked_at),
+           told * per(finishing, looked_at), told * per(tells->of_state[TVS_S_CLOSED], looked_at),
+           per(tells->told, tells->messages), per(tells->sent_bytes, tells->opened), told_cycles,
+           learned_cycles);
+}
+
 void bench_print_row(const struct bench_run *run, const struct bench_row *row, double tsc_hz)
 {
     const struct bench_figure *site = &row->figures[BENCH_SITE];
@@ -156,17 +212,44 @@ void bench_print_row(const struct bench_run *run, const struct bench_row *row, d
                 figure_print(subject_name[s], &row->figures[s]);
             }
         events_print(run->counters);
+        if (row->direction == BENCH_SYNC)
+            sync_print(run, row);
         printf(", \"preempted\": %lu}\n", row->preempted);
     } else {
         printf("%-4s %-8s %-8s %8u %5u %5u %8.1f %7.1f %7.1f %7.1f", proto_name(run),
                bench_direction_name[row->direction], bench_pattern_name[run->traffic.pattern],
                run->traffic.n_flows, run->options->burst, run->options->frame_bytes, site->median,
                site->p10, site->p90, tsc_hz / site->median / 1e6);
-        for (int s = BENCH_GENERIC; s < BENCH_N_SUBJECTS; s++)
+        if (row->direction == BENCH_SYNC)
+            sync_print(run, row);
+        for (int s = BENCH_GENERIC; s < BENCH_TELLS; s++)
             if (row->figures[s].median > 0)
                 printf("  %s %.1f (%.2fx)", subject_name[s], row->figures[s].median,
                        row->figures[s].median / site->median);
         printf("\n");
+    }
+    fflush(stdout);
+}
+
+void bench_print_steps(const struct bench_run *run, const struct bench_sync_step *steps)
+{
+    for (unsigned i = 0; i < BENCH_N_SYNC_STEPS; i++) {
+        const struct bench_sync_step *step = &steps[i];
+        const struct bench_histogram *spent = &step->spent;
+        const double ns = 1e9 / run->tsc_hz, p50 = (double)bench_histogram_at(spent, 0.5) * ns,
+                     p99 = (double)bench_histogram_at(spent, 0.99) * ns,
+                     p999 = (double)bench_histogram_at(spent, 0.999) * ns,
+                     longest = (double)spent->max * ns;
+
+        if (run->options->json)
+            printf("{\"kind\": \"step\", \"sessions\": %u, \"name\": \"%s\", \"bound\": \"%s\", "
+                   "\"records\": %u, \"freed\": 0, \"disturbed\": %u, \"spent\": {\"count\": %lu, "
+                   "\"p50_ns\": %.1f, \"p99_ns\": %.1f, \"p999_ns\": %.1f, \"max_ns\": %.1f}}\n",
+                   run->traffic.n_flows, step->name, step->bound, step->records, step->disturbed,
+                   spent->total, p50, p99, p999, longest);
+        else
+            printf("%-42s %s = %u: %.0f ns, 99 %% %.0f, 99.9 %% %.0f, longest %.0f\n", step->name,
+                   step->bound, step->records, p50, p99, p999, longest);
     }
     fflush(stdout);
 }

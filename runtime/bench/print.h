@@ -5,6 +5,7 @@
 
 #include "bench/counters.h"
 #include "bench/run.h"
+#include "bench/sync_steps.h"
 
 /* Cycles per packet over repeats. */
 struct bench_figure {
@@ -35,6 +36,7 @@ void bench_print_open(const struct bench_run *run);
 void bench_print_skipped(const struct bench_run *run, uint32_t sessions, uint32_t room);
 void bench_print_regions(const struct bench_run *run, const volatile uint32_t *marks);
 void bench_print_row(const struct bench_run *run, const struct bench_row *row, double tsc_hz);
+void bench_print_steps(const struct bench_run *run, const struct bench_sync_step *steps);
 void bench_print_pair(const struct bench_run *run, const struct bench_pair_row *row);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bench/loops.h"
+#include "bench/sync.h"
 
 enum { SESSIONS_PER_BUCKET = 4 /* as the compiler sizes the table */ };
 
@@ -20,7 +21,10 @@ uint32_t bench_run_room(const struct tvs_generation *generation, uint16_t worker
 
 static uint32_t capacity_of(const struct bench_run *run, uint32_t sessions)
 {
-    return run->options->capacity > sessions ? run->options->capacity : sessions;
+    uint32_t capacity = run->options->capacity > sessions ? run->options->capacity : sessions;
+
+    return run->options->has_sync ? capacity + capacity / 4
+                                  : capacity; /* of them some have ended */
 }
 
 static void config_make(const struct bench_run *run, uint32_t sessions,
@@ -38,7 +42,11 @@ static void config_make(const struct bench_run *run, uint32_t sessions,
     ports = (uint32_t)config->port_last - config->port_first + 1;
     if ((sessions + ports - 1) / ports < config->n_own_slots)
         config->n_own_slots = (sessions + ports - 1) / ports;
-    config->n_slots = config->n_own_slots; /* the copies of peers' sessions are not measured */
+    /* copies of peers' sessions: none, or as many */
+    config->n_slots = config->n_own_slots * (run->options->has_sync ? 2 : 1);
+    config->sync_queue = run->options->has_sync ? TVS_SYNC_QUEUE : 0;
+    if (run->options->has_sync)
+        sessions *= 2;
     config->n_buckets = 2;
     while (config->n_buckets * SESSIONS_PER_BUCKET < sessions)
         config->n_buckets *= 2;
@@ -62,6 +70,8 @@ size_t bench_run_bytes(const struct bench_run *run, uint32_t sessions)
 
     config_make(run, capacity_of(run, sessions), &config, lips);
     bytes = bench_memory_bytes(tvs_worker_bytes(&config)) + bench_memory_bytes(pool_bytes(run));
+    if (run->options->has_sync)
+        bytes += bench_sync_bytes();
     if (run->options->floors)
         bytes += bench_memory_bytes(entries_bytes(sessions)) + bench_hash_bytes(sessions);
     return bytes;
@@ -86,6 +96,7 @@ static int worker_make(struct bench_run *run)
     run->worker->route = node->workers[0]->route;
     run->worker->fib = node->workers[0]->fib;
     run->worker->binding = &node->binding;
+    run->worker->sync_queue.capacity = 0; /* until there is session sync */
     run->worker->now_tick = 1;
     return 0;
 }
@@ -129,6 +140,7 @@ static void hash_drop(struct bench_run *run)
 void bench_run_close(struct bench_run *run)
 {
     hash_drop(run);
+    bench_sync_close(run);
     bench_memory_free(run->worker, run->worker_bytes);
     bench_memory_free(run->pool, run->pool_bytes);
     free(run->sent);

@@ -8,6 +8,7 @@
 
 struct bench_counters;
 struct bench_gate;
+struct bench_sync;
 
 typedef void (*bench_burst_fn)(struct tvs_worker *, struct tvs_frame *, unsigned);
 
@@ -36,6 +37,10 @@ struct bench_run {
     struct tvs_record *entries; /* [sessions] what rte_hash's positions lead to */
     size_t entries_bytes;
     uint64_t n_found; /* packets whose key rte_hash had */
+
+    double tsc_hz;
+    struct bench_sync *sync; /* NULL: not begun */
+    bool is_syncing;         /* the device's loop takes session sync's turns */
 
     bool is_of_pair;
     struct bench_gate *gate;         /* NULL: no other worker is measured at the same time */

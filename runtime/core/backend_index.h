@@ -20,11 +20,16 @@ struct tvs_backend_index {
     struct tvs_backend_entry entry[]; /* [mask + 1], linear probing, at most half full */
 };
 
+/*
+ * Both halves of the product: of the upper one every bit depends on every bit of the key. The lower
+ * bits of one half alone are the same for all servers of a network.
+ */
 TVS_INLINE uint32_t tvs_backend_hash(uint16_t pool, uint32_t address_be, uint16_t port_be)
 {
     uint64_t key = (uint64_t)address_be << 32 | (uint32_t)port_be << 16 | pool;
+    unsigned __int128 mixed = (unsigned __int128)key * UINT64_C(0x9e3779b97f4a7c15);
 
-    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+    return (uint32_t)(mixed ^ mixed >> 64);
 }
 
 /* Entries for so many servers: a power of two. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson, Bernstein 2012): a MAC of 64 bits for messages of a kilobyte. */
+/* SipHash-2-4 (Aumasson, Bernstein 2012), for short messages; mac.h is for those of a kilobyte. */
 #ifndef TVS_CORE_SIP_H
 #define TVS_CORE_SIP_H
 

@@ -31,6 +31,7 @@ static void peer_init(struct tvs_sync *sync, struct tvs_sync_peer *peer,
             .remote_be = htobe32(path->remote),
             .source_port_be = htobe16(path->source_ports[sync->worker]),
         };
+        tvs_sync_path_prepare(&peer->paths[i], sync->port_be);
     }
 }
 
@@ -50,8 +51,7 @@ struct tvs_sync *tvs_sync_init(void *memory, const struct tvs_sync_config *confi
     sync->n_peers = generation->sync.n_peers;
     sync->contract = generation->sync_contract;
     sync->epoch = config->epoch;
-    sync->key[0] = config->key[0];
-    sync->key[1] = config->key[1];
+    tvs_mac_key_make(&sync->key, config->key);
     sync->cycles_per_ms = config->cycles_per_ms;
     sync->started = now;
     sync->due = now;
@@ -84,34 +84,36 @@ static bool is_anyone_here(const struct tvs_sync *sync, uint64_t now)
 static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct tvs_sync_io *io,
                  uint64_t now)
 {
-    struct tvs_sync_message message;
     uint64_t number = sync->updates + 1;
     uint32_t *log = sync->log[number % TVS_SYNC_WINDOW];
-    uint32_t n = tvs_sync_queue_count(&worker->sync_queue);
     bool is_heard = is_anyone_here(sync, now);
+    struct tvs_sync_session nowhere, *session = &nowhere;
+    struct tvs_sync_message message;
+    uint32_t n;
 
-    if (is_heard && !tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
-        return; /* they stay queued */
-    if (n > TVS_SYNC_SESSIONS)
-        n = TVS_SYNC_SESSIONS;
-    for (uint32_t i = 0; i < n; i++) {
-        log[i] = tvs_sync_queue_take(worker);
-        __builtin_prefetch(&worker->records[log[i]], 1);
+    if (is_heard) {
+        if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
+            return; /* they stay queued */
+        session = message.body;
     }
+    n = tvs_sync_queue_take(&worker->sync_queue, log, TVS_SYNC_SESSIONS);
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(&worker->records[log[i]], 1);
     for (uint32_t i = 0; i < n; i++) {
         struct tvs_record *record = &worker->records[log[i]];
+        bool is_told = tvs_sync_session_write(worker, session, record) || !is_heard;
+        uint16_t flags = record->flags & (uint16_t)~TVS_RECORD_QUEUED;
 
-        record->flags &= (uint16_t)~TVS_RECORD_QUEUED;
-        if (is_heard && !tvs_sync_message_add(worker, &message, record))
-            continue;
-        record->flags |= TVS_RECORD_TOLD;
-        record->told_tick = record->expires_tick;
+        record->flags = is_told ? flags | TVS_RECORD_TOLD : flags;
+        record->told_tick = is_told ? record->expires_tick : record->told_tick;
+        session += is_told && is_heard;
     }
     sync->updates = number;
     sync->log_n[number % TVS_SYNC_WINDOW] = (uint8_t)n;
     if (!is_heard)
         return;
-    sync->counters.told += message.header->n;
+    message.n = (unsigned)(session - (struct tvs_sync_session *)message.body);
+    sync->counters.told += message.n;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_spread(sync, worker, io, &message, now);
 }
@@ -120,6 +122,7 @@ static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct 
 static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
                        const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
 {
+    struct tvs_sync_session *session;
     struct tvs_sync_message message;
     uint64_t number = sync->updates;
     unsigned word;
@@ -130,9 +133,10 @@ static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
     peer->n_wanted--;
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_UPDATE, NULL, number))
         return;
+    session = message.body;
     for (unsigned i = 0; i < sync->log_n[number % TVS_SYNC_WINDOW]; i++)
-        tvs_sync_message_add(worker, &message,
-                             &worker->records[sync->log[number % TVS_SYNC_WINDOW][i]]);
+        message.n += tvs_sync_session_write(
+            worker, &session[message.n], &worker->records[sync->log[number % TVS_SYNC_WINDOW][i]]);
     sync->counters.sent_again++;
     tvs_sync_message_seal(sync, &message);
     tvs_sync_message_send(sync, worker, io, &message, peer);
@@ -210,6 +214,7 @@ static void ask_again(struct tvs_sync *sync, struct tvs_worker *worker,
 static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
                         const struct tvs_sync_io *io, struct tvs_sync_peer *peer)
 {
+    struct tvs_sync_session *session;
     uint32_t found[TVS_SYNC_SESSIONS];
     struct tvs_sync_message message;
     uint32_t n_buckets = worker->bucket_mask + 1;
@@ -221,6 +226,7 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
     if (!tvs_sync_message_begin(sync, io, &message, TVS_SYNC_BULK, peer, ++peer->sent))
         return;
     peer->wants_bulk = false;
+    session = message.body;
     for (; at < end && n + TVS_BUCKET_SLOTS <= TVS_SYNC_SESSIONS; at++)
         for (unsigned slot = 0; slot < TVS_BUCKET_SLOTS; slot++) {
             const struct tvs_bucket *bucket = &worker->buckets[at];
@@ -231,7 +237,8 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
             __builtin_prefetch(&worker->records[found[n++]]);
         }
     for (unsigned i = 0; i < n; i++)
-        tvs_sync_message_add(worker, &message, &worker->records[found[i]]);
+        message.n +=
+            tvs_sync_session_write(worker, &session[message.n], &worker->records[found[i]]);
     message.header->cursor = at < n_buckets ? at : TVS_SYNC_END;
     message.header->question = peer->bulk_question;
     tvs_sync_message_seal(sync, &message);

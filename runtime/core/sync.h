@@ -23,6 +23,7 @@
 #ifndef TVS_CORE_SYNC_H
 #define TVS_CORE_SYNC_H
 
+#include "core/mac.h"
 #include "core/sync_queue.h"
 #include "core/sync_window.h"
 #include "tvs/generation.h"
@@ -51,6 +52,7 @@ struct tvs_sync_path {
     uint32_t local_be;
     uint32_t remote_be;
     uint16_t source_port_be;
+    uint8_t headers[TVS_IP4_BYTES + TVS_UDP_BYTES]; /* of what goes there */
 };
 
 enum tvs_sync_pull {
@@ -114,7 +116,7 @@ struct tvs_sync {
     uint32_t n_peers;
     uint64_t contract;
     uint64_t epoch;
-    uint64_t key[2];
+    struct tvs_mac_key key;
     uint64_t cycles_per_ms;
     uint64_t started;     /* TSC */
     uint64_t due;         /* TSC; before it nothing is to be done for its time */

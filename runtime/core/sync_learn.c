@@ -12,12 +12,10 @@ enum {
     ANOTHER_TICKS = 20,
 };
 
-/* A session of a message on its way into the tables. */
-struct told {
-    struct tvs_sync_session session;
-    struct tvs_key key;
-    uint32_t hash;
+/* Where a session of a message is, or would be. */
+struct place {
     uint32_t number; /* its record's; TVS_NO_RECORD: it cannot be */
+    uint32_t hash;
 };
 
 static bool state_is_possible(uint8_t proto, uint8_t state)
@@ -44,21 +42,11 @@ static uint32_t number_of(const struct tvs_worker *worker, const struct tvs_sync
     return (uint32_t)lip->slot << 16 | port;
 }
 
-/* First pass: where it would be, its lines on their way. */
-static void look(const struct tvs_worker *worker, struct told *told)
+static void key_of(const struct tvs_sync_session *session, struct tvs_key *key)
 {
-    const struct tvs_sync_session *session = &told->session;
     const uint8_t *tuple = (const uint8_t *)&session->in;
-    uint64_t low = tvs_load64(tuple);
-    uint64_t high = tvs_key_high(tvs_load32(tuple + sizeof(low)), session->proto);
 
-    told->number = number_of(worker, session);
-    tvs_key_set(&told->key, low, high);
-    told->hash = tvs_words_hash(low, high, worker->hash_key);
-    if (told->number == TVS_NO_RECORD)
-        return;
-    __builtin_prefetch(&worker->records[told->number], 1);
-    __builtin_prefetch(&worker->buckets[tvs_table_first(worker, told->hash)], 1);
+    tvs_key_set(key, tvs_load64(tuple), tvs_key_high(tvs_load32(tuple + 8), session->proto));
 }
 
 static bool is_same(const struct tvs_record *record, const struct tvs_sync_session *session)
@@ -66,6 +54,18 @@ static bool is_same(const struct tvs_record *record, const struct tvs_sync_sessi
     return record->proto == session->proto &&
            memcmp(&record->in, &session->in, sizeof(record->in)) == 0 &&
            memcmp(&record->out, &session->out, sizeof(record->out)) == 0;
+}
+
+/* Second pass: only what is not in its record needs its bucket, which is as cold. */
+static void place_find(const struct tvs_worker *worker, const struct tvs_sync_session *session,
+                       struct place *place)
+{
+    struct tvs_key key;
+
+    key_of(session, &key);
+    place->hash = tvs_key_hash(&key, worker->hash_key);
+    if (!is_same(&worker->records[place->number], session))
+        __builtin_prefetch(&worker->buckets[tvs_table_first(worker, place->hash)], 1);
 }
 
 /* By how many ticks what a peer tells of began after what is here, as far as ages can be told. */
@@ -134,10 +134,10 @@ static void renew(const struct tvs_worker *worker, struct tvs_record *record,
 }
 
 /* Everything that a session needs here. Returns the counter of what it lacks, NULL: installed. */
-static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker, const struct told *told)
+static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker,
+                         const struct tvs_sync_session *session, const struct place *place)
 {
-    const struct tvs_sync_session *session = &told->session;
-    struct tvs_record *record = &worker->records[told->number];
+    struct tvs_record *record = &worker->records[place->number];
     const struct tvs_binding *binding = worker->binding;
     const struct tvs_vip_entry *vip = tvs_vip_find(binding->site, be32toh(session->in.daddr_be),
                                                    be16toh(session->in.dport_be), session->proto);
@@ -148,10 +148,10 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker, const
     if (!tvs_backend_index_find(binding->backend_index, vip->pool, session->out.daddr_be,
                                 session->out.dport_be, &backend))
         return &sync->counters.no_server;
-    if (!tvs_table_insert(worker, told->hash, told->number))
+    if (!tvs_table_insert(worker, place->hash, place->number))
         return &sync->counters.no_room;
-    if (told->number < worker->own_records) {
-        tvs_free_remove(worker, told->number);
+    if (place->number < worker->own_records) {
+        tvs_free_remove(worker, place->number);
         worker->n_sessions++;
         worker->backend_active[backend]++;
     } else {
@@ -170,21 +170,22 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker, const
     record->backend = backend;
     record->fib_epoch = 0; /* both next hops are looked up by the first packet */
     record->flags = (record->flags & TVS_RECORD_QUEUED) | TVS_RECORD_TOLD;
-    record->hash = told->hash;
+    record->hash = place->hash;
     record->opened_tick = worker->now_tick - session->age_ticks;
     record->told_tick = record->expires_tick;
     return NULL;
 }
 
-/* Second pass. What stands in its way is another session of the same place or the same client. */
-static void learn(struct tvs_sync *sync, struct tvs_worker *worker, const struct told *told)
+/* Third pass. What stands in its way is another session of the same place or the same client. */
+static void learn(struct tvs_sync *sync, struct tvs_worker *worker,
+                  const struct tvs_sync_session *session, const struct place *place)
 {
-    const struct tvs_sync_session *session = &told->session;
-    struct tvs_record *record = &worker->records[told->number];
+    struct tvs_record *record = &worker->records[place->number];
+    struct tvs_key key;
     uint32_t other;
     uint64_t *lack;
 
-    if (told->number == TVS_NO_RECORD) {
+    if (place->number == TVS_NO_RECORD) {
         sync->counters.bad_session++;
         return;
     }
@@ -200,7 +201,8 @@ static void learn(struct tvs_sync *sync, struct tvs_worker *worker, const struct
         }
         tvs_session_close(worker, record);
     }
-    other = tvs_table_find(worker, told->hash, &told->key);
+    key_of(session, &key);
+    other = tvs_table_find(worker, place->hash, &key);
     if (other != TVS_NO_RECORD) {
         if (!takes_place(worker, &worker->records[other], session)) {
             sync->counters.stale++;
@@ -208,19 +210,22 @@ static void learn(struct tvs_sync *sync, struct tvs_worker *worker, const struct
         }
         tvs_session_close(worker, &worker->records[other]);
     }
-    lack = install(sync, worker, told);
+    lack = install(sync, worker, session, place);
     ++*(lack != NULL ? lack : &sync->counters.learned);
 }
 
+/* Passes, so that the misses of one session are waited for while others are worked on. */
 void tvs_sync_learn(struct tvs_sync *sync, struct tvs_worker *worker,
                     const struct tvs_sync_session *sessions, unsigned n)
 {
-    struct told told[TVS_SYNC_SESSIONS];
+    struct place places[TVS_SYNC_SESSIONS];
 
     for (unsigned i = 0; i < n; i++) {
-        memcpy(&told[i].session, &sessions[i], sizeof(told[i].session));
-        look(worker, &told[i]);
+        places[i].number = number_of(worker, &sessions[i]);
+        __builtin_prefetch(&worker->records[places[i].number], 1);
     }
     for (unsigned i = 0; i < n; i++)
-        learn(sync, worker, &told[i]);
+        place_find(worker, &sessions[i], &places[i]);
+    for (unsigned i = 0; i < n; i++)
+        learn(sync, worker, &sessions[i], &places[i]);
 }

@@ -2,7 +2,6 @@
 #include "sync_message.h"
 
 #include "core/csum.h"
-#include "core/sip.h"
 
 enum {
     HEADERS = TVS_ETH_BYTES + TVS_IP4_BYTES + TVS_UDP_BYTES,
@@ -16,6 +15,8 @@ _Static_assert(HEADERS + sizeof(struct tvs_sync_header) +
 _Static_assert(sizeof(struct tvs_sync_again) + sizeof(struct tvs_sync_hello) <=
                    TVS_SYNC_SESSIONS * sizeof(struct tvs_sync_session),
                "and the others fit as well");
+_Static_assert(TVS_SYNC_ROOM - HEADERS - sizeof(uint64_t) <= TVS_MAC_BYTES,
+               "so does the MAC's key");
 
 bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
                             struct tvs_sync_message *message, enum tvs_sync_kind kind,
@@ -29,6 +30,7 @@ bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
     message->header = (struct tvs_sync_header *)(message->frame + HEADERS);
     message->body = message->header + 1;
     message->body_bytes = 0;
+    message->n = 0;
     memcpy(message->header,
            &(struct tvs_sync_header){.magic = TVS_SYNC_MAGIC,
                                      .kind = (uint8_t)kind,
@@ -42,46 +44,21 @@ bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
     return true;
 }
 
-bool tvs_sync_message_add(const struct tvs_worker *worker, struct tvs_sync_message *message,
-                          const struct tvs_record *record)
-{
-    uint32_t age_ticks = worker->now_tick - record->opened_tick;
-    uint32_t left_ticks = record->expires_tick - worker->now_tick;
-    struct tvs_sync_session session;
-
-    if (record->state < TVS_S_ESTABLISHED || (int32_t)left_ticks <= 0)
-        return false;
-    session = (struct tvs_sync_session){
-        .in = record->in,
-        .out = record->out,
-        .proto = record->proto,
-        .state = record->state,
-        .age_ticks = age_ticks < UINT16_MAX ? (uint16_t)age_ticks : UINT16_MAX,
-        .left_ticks = left_ticks,
-    };
-    memcpy((uint8_t *)message->body + message->body_bytes, &session, sizeof(session));
-    message->body_bytes += (unsigned)sizeof(session);
-    message->header->n++;
-    return true;
-}
-
 void tvs_sync_message_seal(const struct tvs_sync *sync, struct tvs_sync_message *message)
 {
     struct tvs_sync_header *header = message->header;
 
-    header->mac = tvs_sip_hash(sync->key, &header->magic,
-                               sizeof(*header) - offsetof(struct tvs_sync_header, magic) +
-                                   message->body_bytes);
+    message->body_bytes += message->n * (unsigned)sizeof(struct tvs_sync_session);
+    header->n = (uint16_t)message->n;
+    header->mac = tvs_mac(&sync->key, &header->magic,
+                          sizeof(*header) - sizeof(header->mac) + message->body_bytes);
 }
 
-static void write_headers(uint8_t *frame, const struct tvs_nexthop *nexthop,
-                          const struct tvs_sync_path *path, uint16_t port_be, unsigned bytes)
+void tvs_sync_path_prepare(struct tvs_sync_path *path, uint16_t port_be)
 {
-    uint16_t ip_bytes = (uint16_t)(bytes - TVS_ETH_BYTES);
     struct tvs_ip4 ip = {
         .version_ihl = 0x45,
         .tos = TOS_NETWORK_CONTROL,
-        .total_len_be = htobe16(ip_bytes),
         .fragment_be = htobe16(TVS_IP4_DONT_FRAGMENT),
         .ttl = TVS_TTL_OWN,
         .proto = TVS_UDP,
@@ -91,14 +68,28 @@ static void write_headers(uint8_t *frame, const struct tvs_nexthop *nexthop,
     const struct tvs_udp udp = {
         .sport_be = path->source_port_be,
         .dport_be = port_be,
-        .len_be = htobe16((uint16_t)(ip_bytes - TVS_IP4_BYTES)),
         .csum = 0, /* none: the MAC says more */
     };
 
-    ip.csum = (uint16_t)~tvs_csum_fold(tvs_csum_sum(&ip, sizeof(ip)));
+    ip.csum = tvs_csum_fold(tvs_csum_sum(&ip, sizeof(ip)));
+    memcpy(path->headers, &ip, sizeof(ip));
+    memcpy(path->headers + sizeof(ip), &udp, sizeof(udp));
+}
+
+/* The lengths are missing in what was prepared, and its checksum is the sum of the rest. */
+static void write_headers(uint8_t *frame, const struct tvs_nexthop *nexthop,
+                          const struct tvs_sync_path *path, unsigned bytes)
+{
+    struct tvs_ip4 *ip = (struct tvs_ip4 *)(frame + TVS_ETH_BYTES);
+    struct tvs_udp *udp = (struct tvs_udp *)(ip + 1);
+    uint16_t ip_bytes = (uint16_t)(bytes - TVS_ETH_BYTES);
+    uint16_t sum = ((const struct tvs_ip4 *)path->headers)->csum;
+
     memcpy(frame, nexthop->l2, TVS_ETH_BYTES);
-    memcpy(frame + TVS_ETH_BYTES, &ip, sizeof(ip));
-    memcpy(frame + TVS_ETH_BYTES + TVS_IP4_BYTES, &udp, sizeof(udp));
+    memcpy(ip, path->headers, sizeof(path->headers));
+    ip->total_len_be = htobe16(ip_bytes);
+    ip->csum = (uint16_t)~tvs_csum_fold32((uint32_t)sum + htobe16(ip_bytes));
+    udp->len_be = htobe16((uint16_t)(ip_bytes - TVS_IP4_BYTES));
 }
 
 static unsigned message_bytes(const struct tvs_sync_message *message)
@@ -118,7 +109,7 @@ static bool address(struct tvs_sync *sync, const struct tvs_worker *worker, uint
         sync->counters.no_route++;
         return false;
     }
-    write_headers(frame, nexthop, path, sync->port_be, bytes);
+    write_headers(frame, nexthop, path, bytes);
     *port = nexthop->port;
     return true;
 }

@@ -10,17 +10,33 @@ struct tvs_sync_message {
     uint8_t *frame; /* NULL: no room */
     struct tvs_sync_header *header;
     void *body;
-    unsigned body_bytes;
+    unsigned body_bytes; /* without the sessions */
+    unsigned n;          /* sessions, from `body` on */
 };
+
+/* The headers of what goes this way: everything but lengths and checksum. */
+void tvs_sync_path_prepare(struct tvs_sync_path *path, uint16_t port_be);
 
 /* Room for a message of this kind to `peer`, or to all when it is NULL. */
 bool tvs_sync_message_begin(struct tvs_sync *sync, const struct tvs_sync_io *io,
                             struct tvs_sync_message *message, enum tvs_sync_kind kind,
                             const struct tvs_sync_peer *peer, uint64_t number);
 
-/* Adds the record as it is now. False: it is no session that a peer should have. */
-bool tvs_sync_message_add(const struct tvs_worker *worker, struct tvs_sync_message *message,
-                          const struct tvs_record *record);
+/* Writes the record, as it is now, where a message has room. False: no peer should have it. */
+TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
+                                       struct tvs_sync_session *session,
+                                       const struct tvs_record *record)
+{
+    uint32_t age_ticks = worker->now_tick - record->opened_tick;
+    uint32_t left_ticks = record->expires_tick - worker->now_tick;
+
+    if (record->state < TVS_S_ESTABLISHED || (int32_t)left_ticks <= 0)
+        return false;
+    memcpy(session, record, sizeof(*session));
+    session->age_ticks = age_ticks < UINT16_MAX ? (uint16_t)age_ticks : UINT16_MAX;
+    session->left_ticks = left_ticks;
+    return true;
+}
 
 /* Seals the message: nothing of it changes any more. */
 void tvs_sync_message_seal(const struct tvs_sync *sync, struct tvs_sync_message *message);

@@ -3,7 +3,6 @@
 #ifndef TVS_CORE_SYNC_PEER_H
 #define TVS_CORE_SYNC_PEER_H
 
-#include "core/sip.h"
 #include "core/sync.h"
 
 enum { TVS_SYNC_NO_PEER = 0xff };
@@ -12,7 +11,7 @@ enum { TVS_SYNC_NO_PEER = 0xff };
 TVS_INLINE uint64_t tvs_sync_challenge(struct tvs_sync *sync)
 {
     const uint64_t words[2] = {sync->epoch, ++sync->drawn};
-    uint64_t challenge = tvs_sip_hash(sync->key, words, sizeof(words));
+    uint64_t challenge = tvs_sip_hash(sync->key.sip, words, sizeof(words));
 
     return challenge != 0 ? challenge : 1;
 }

@@ -29,12 +29,19 @@ TVS_INLINE void tvs_sync_queue_put(struct tvs_worker *worker, struct tvs_record 
     record->flags |= TVS_RECORD_QUEUED;
 }
 
-/* The caller has seen that the queue is not empty. */
-TVS_INLINE uint32_t tvs_sync_queue_take(struct tvs_worker *worker)
+/* Takes the oldest, at most so many; returns how many there were. */
+TVS_INLINE uint32_t tvs_sync_queue_take(struct tvs_sync_queue *queue, uint32_t *numbers,
+                                        uint32_t most)
 {
-    struct tvs_sync_queue *queue = &worker->sync_queue;
+    uint32_t n = tvs_sync_queue_count(queue);
+    uint32_t head = queue->head, mask = queue->capacity - 1;
 
-    return queue->record[queue->head++ & (queue->capacity - 1)];
+    if (n > most)
+        n = most;
+    for (uint32_t i = 0; i < n; i++)
+        numbers[i] = queue->record[(head + i) & mask];
+    queue->head = head + n;
+    return n;
 }
 
 /*

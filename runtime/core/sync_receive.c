@@ -3,7 +3,6 @@
  * A message from outside, believed step by step: its form, its MAC, its sender, the contract, that
  * the sender lives, that it is new. It is answered later, by tvs_sync_turn().
  */
-#include "core/sip.h"
 #include "core/wire.h"
 #include "sync_learn.h"
 #include "sync_peer.h"
@@ -32,8 +31,8 @@ static bool is_genuine(const struct tvs_sync *sync, const struct tvs_sync_header
 {
     const uint8_t *from = (const uint8_t *)header + sizeof(header->mac);
 
-    return tvs_sip_hash(sync->key, from,
-                        sizeof(*header) - sizeof(header->mac) + body_bytes(header)) == header->mac;
+    return tvs_mac(&sync->key, from, sizeof(*header) - sizeof(header->mac) + body_bytes(header)) ==
+           header->mac;
 }
 
 /* The path on which messages of this source come, or the one as before. */

@@ -141,8 +141,9 @@ static void seal(const struct tvs_sync *sync, uint8_t *frame, unsigned bytes, un
         bytes >= HEADERS + sizeof(*header) + sizeof(struct tvs_sync_hello))
         memcpy((uint8_t *)(header + 1) + offsetof(struct tvs_sync_hello, answer),
                &sync->peers[0].challenge, sizeof(uint64_t));
-    header->mac = tvs_sip_hash(key, &header->magic,
-                               bytes - HEADERS - offsetof(struct tvs_sync_header, magic));
+    bytes -= HEADERS + (unsigned)offsetof(struct tvs_sync_header, magic);
+    if (bytes <= TVS_MAC_BYTES) /* it has no more key */
+        header->mac = tvs_mac(&sync->key, &header->magic, bytes);
 }
 
 /* Every frame in an allocation of its own, through the packet path as from the NIC. */

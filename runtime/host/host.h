@@ -99,10 +99,11 @@ struct tvs_host_worker {
     unsigned lcore;
     bool launched;
     int socket;
-    int wake_fd;                   /* eventfd: written by who gives work to a sleeper */
-    struct tvs_inbox *inbox;       /* which hand-over rings have something (worker.h) */
-    struct rte_ring *exception_rx; /* worker -> control */
-    struct rte_ring *exception_tx; /* control -> worker; NULL but for worker 0 */
+    int wake_fd;                    /* eventfd: written by who gives work to a sleeper */
+    struct tvs_inbox *inbox;        /* which hand-over rings have something (worker.h) */
+    struct rte_ring *exception_rx;  /* worker -> control */
+    struct rte_ring *exception_tx;  /* control -> worker; NULL but for worker 0 */
+    struct rte_mempool *sync_mbufs; /* for what sync sends; NULL: none (peers.h) */
     struct rte_ring
         *relay; /* to worker 0, to send on ports without a queue for this one; or NULL */
     struct rte_ring *handover[TVS_MAX_WORKERS]; /* from worker [i] to this one; NULL: itself */

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_mbuf.h>
 
 #include "secret.h"
 
@@ -167,8 +169,24 @@ static void look(void *context)
 uint64_t tvs_peers_bytes(const struct tvs_generation *generation)
 {
     uint32_t n_peers = generation->sync.n_peers;
+    uint64_t buffer_bytes = sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE;
+    uint64_t bytes = tvs_sync_bytes(n_peers) + TVS_SYNC_MBUFS * buffer_bytes;
 
-    return n_peers == 0 ? 0 : generation->cores.n_workers * (uint64_t)tvs_sync_bytes(n_peers);
+    return n_peers == 0 ? 0 : generation->cores.n_workers * bytes;
+}
+
+static int buffers_make(struct tvs_host_worker *worker)
+{
+    char name[RTE_MEMPOOL_NAMESIZE];
+
+    snprintf(name, sizeof name, "sync-%u", worker->index);
+    worker->sync_mbufs = rte_pktmbuf_pool_create(name, TVS_SYNC_MBUFS, TVS_SYNC_MBUF_CACHE, 0,
+                                                 RTE_MBUF_DEFAULT_BUF_SIZE, worker->socket);
+    if (worker->sync_mbufs != NULL)
+        return 0;
+    tvs_error("worker %u: no memory for %u packet buffers on socket %d: %s", worker->index,
+              TVS_SYNC_MBUFS, worker->socket, rte_strerror(rte_errno));
+    return -rte_errno;
 }
 
 static int engine_make(struct tvs_host *host, struct tvs_host_worker *worker,
@@ -189,7 +207,7 @@ static int engine_make(struct tvs_host *host, struct tvs_host_worker *worker,
             return -EIO;
     } while (config->epoch == 0);
     tvs_sync_init(memory, config, worker->core, rte_rdtsc());
-    return 0;
+    return buffers_make(worker);
 }
 
 int tvs_peers_start(struct tvs_host *host)

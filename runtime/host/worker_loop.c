@@ -122,7 +122,9 @@ static uint8_t *sync_room(void *context)
     struct turn *turn = context;
     char *room;
 
-    turn->sync_mbuf = rte_pktmbuf_alloc(turn->host->mbufs);
+    turn->sync_mbuf = rte_pktmbuf_alloc(turn->self->sync_mbufs);
+    if (turn->sync_mbuf == NULL)
+        turn->sync_mbuf = rte_pktmbuf_alloc(turn->host->mbufs);
     if (turn->sync_mbuf == NULL)
         return NULL;
     room = rte_pktmbuf_append(turn->sync_mbuf, TVS_SYNC_ROOM);

@@ -25,6 +25,9 @@ enum {
 
 extern const uint64_t cluster_key[2];
 
+/* The MAC under it of `bytes` behind a message's UDP header. */
+uint64_t cluster_mac(const struct tvs_sync_header *header, unsigned bytes);
+
 struct cluster;
 
 struct side {

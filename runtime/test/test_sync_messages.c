@@ -35,9 +35,7 @@ static void message_seal(struct message *message, bool mac)
         return;
     udp->len_be = htobe16((uint16_t)(message->bytes - PACKET_L4));
     if (mac && message->bytes >= SYNC_HEADER + sizeof(*header))
-        header->mac =
-            tvs_sip_hash(cluster_key, &header->magic,
-                         message->bytes - SYNC_HEADER - offsetof(struct tvs_sync_header, magic));
+        header->mac = cluster_mac(header, message->bytes - SYNC_HEADER);
 }
 
 /* ---- two nodes, of which worker 0 counts ----------------------------------------------------- */

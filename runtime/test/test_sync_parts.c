@@ -2,7 +2,7 @@
 /* The parts of session sync, each alone: the MAC, the window, the server index, the queue. */
 #include "check.h"
 #include "core/backend_index.h"
-#include "core/sip.h"
+#include "core/mac.h"
 #include "core/sync_queue.h"
 #include "core/sync_window.h"
 
@@ -29,6 +29,37 @@ static void test_sip_vectors(void **state)
         for (size_t i = 0; i < vectors[v].bytes; i++)
             input[1 + i] = (uint8_t)i;
         assert_true(tvs_sip_hash(key, input + 1, vectors[v].bytes) == vectors[v].hash);
+        free(input);
+    }
+}
+
+/* The values are those of tests/naive/sync.py, which was written from the description. */
+static void test_mac_vectors(void **state)
+{
+    static const struct {
+        size_t bytes;
+        uint64_t mac;
+    } vectors[] = {{0, UINT64_C(0xe54343d1917b777b)},   {5, UINT64_C(0x2154933867f14445)},
+                   {16, UINT64_C(0xe46a20cd2fb27041)},  {40, UINT64_C(0xc65b499e14528f57)},
+                   {64, UINT64_C(0xa45c17fae01e498e)},  {1320, UINT64_C(0x31adaf8804fd132b)},
+                   {1344, UINT64_C(0x6488793b1a884a1d)}};
+    const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
+    struct tvs_mac_key mac_key;
+
+    (void)state;
+    tvs_mac_key_make(&mac_key, key);
+    for (size_t v = 0; v < sizeof(vectors) / sizeof(vectors[0]); v++) {
+        uint8_t *input = malloc(vectors[v].bytes + 1); /* also where it is not aligned */
+
+        assert_non_null(input);
+        for (size_t i = 0; i < vectors[v].bytes; i++)
+            input[1 + i] = (uint8_t)i;
+        assert_true(tvs_mac(&mac_key, input + 1, vectors[v].bytes) == vectors[v].mac);
+        for (size_t i = 0; i < vectors[v].bytes * 8; i++) { /* any bit counts */
+            input[1 + i / 8] ^= (uint8_t)(1 << i % 8);
+            assert_true(tvs_mac(&mac_key, input + 1, vectors[v].bytes) != vectors[v].mac);
+            input[1 + i / 8] ^= (uint8_t)(1 << i % 8);
+        }
         free(input);
     }
 }
@@ -196,6 +227,7 @@ static struct tvs_worker *queue_worker(uint32_t capacity)
 static void test_queue(void **state)
 {
     struct tvs_worker *worker = queue_worker(4);
+    uint32_t taken[4];
 
     (void)state;
     worker->sync_queue.head = worker->sync_queue.tail = UINT32_MAX - 1; /* wraps on the way */
@@ -209,8 +241,10 @@ static void test_queue(void **state)
     tvs_sync_queue_put(worker, &worker->records[2004]);
     assert_int_equal(worker->records[2004].flags, 0);
     assert_int_equal(worker->sync_queue.lost, 1);
-    for (uint32_t number = 2000; number < 2004; number++)
-        assert_int_equal(tvs_sync_queue_take(worker), number);
+    assert_int_equal(tvs_sync_queue_take(&worker->sync_queue, taken, 3), 3);
+    assert_int_equal(tvs_sync_queue_take(&worker->sync_queue, taken + 3, 3), 1);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(taken[i], 2000 + i);
     assert_int_equal(tvs_sync_queue_count(&worker->sync_queue), 0);
     free(worker);
 }
@@ -260,9 +294,10 @@ static void test_what_is_due(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sip_vectors),    cmocka_unit_test(test_window_against_a_set),
-        cmocka_unit_test(test_window_is_full), cmocka_unit_test(test_backend_index),
-        cmocka_unit_test(test_queue),          cmocka_unit_test(test_what_is_due),
+        cmocka_unit_test(test_sip_vectors),          cmocka_unit_test(test_mac_vectors),
+        cmocka_unit_test(test_window_against_a_set), cmocka_unit_test(test_window_is_full),
+        cmocka_unit_test(test_backend_index),        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_what_is_due),
     };
 
     return cmocka_run_group_tests_name("sync_parts", tests, NULL, NULL);

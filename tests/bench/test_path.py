@@ -50,7 +50,7 @@ def written(out: Path) -> Path:
     path = out / "path.json"
     done = _tvsc(
         *("path", *TINY, "--pattern", "uniform,one", "--burst", "1,32", "--size", "60,1514"),
-        *("--direction", "request,reply,close,new,refused,sweep"),
+        *("--direction", "request,reply,close,new,refused,sweep,sync"),
         *("--out", str(out / "out"), "--save", str(path), "--format", "json"),
     )
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def test_every_combination_is_there_once(result: PathResult) -> None:
     ]
     assert len(keys) == len(set(keys))
     for sessions in (64, 512):
-        for name, directions in (("tcp", 6), ("udp", 5)):
+        for name, directions in (("tcp", 7), ("udp", 5)):
             mine = [
                 w for w in works if w.service_class == f"fullnat/{name}" and w.sessions == sessions
             ]
@@ -82,7 +82,7 @@ def test_every_combination_is_there_once(result: PathResult) -> None:
 def test_every_packet_has_its_floors(result: PathResult) -> None:
     for row in result.rows:
         work = row.workload
-        if work.direction == "sweep":
+        if work.direction in ("sweep", "sync"):
             assert row.floors == {}
             continue
         looked_up = work.direction in ("request", "reply", "close", "new")
@@ -163,6 +163,34 @@ def test_what_is_counted_is_what_has_packets() -> None:
     assert counted(asked, "fullnat/tcp") == ("close", "refused")
     assert counted(asked, "fullnat/udp") == ("refused",)
     assert counted(Choice(directions=("sweep",)), "fullnat/tcp") == ()
+
+
+def test_sync_is_measured_in_turn_with_none(result: PathResult) -> None:
+    rows = [row for row in result.rows if row.workload.direction == "sync"]
+    assert {row.workload.service_class for row in rows} == {"fullnat/tcp"}
+    assert [row for row in result.rows if (row.sync is not None) != (row in rows)] == []
+    for row in rows:
+        cost = row.sync
+        assert cost is not None
+        assert row.floors == {}
+        for spread, percent in (
+            (cost.tells, cost.tells_percent),
+            (cost.learns, cost.learns_percent),
+        ):
+            assert 0 < spread.p10 <= spread.median <= spread.p90
+            more = 100 * (spread.median / row.cycles.median - 1)
+            assert percent == pytest.approx(more, abs=0.1)
+        counts = cost.counts
+        assert counts.peers == 3
+        assert counts.packets_per_session == pytest.approx(10, rel=0.2)
+        # established, first FIN, closed; what changes again while it waits is told once
+        assert 0 < counts.told_per_session < 3.5
+        told = counts.established + counts.finishing + counts.closed
+        assert told == pytest.approx(counts.told_per_session, abs=0.01)
+        assert 1 <= counts.sessions_per_message <= 40
+        assert counts.learned_per_session > 0 < counts.renewed_per_session
+    assert any("built with it" in note for note in result.notes)
+    assert any("has no peers" in note for note in result.notes)
 
 
 def test_small_pages_are_said(result: PathResult) -> None:
@@ -251,6 +279,14 @@ def test_a_generation_alone_is_measured(out: Path, written: Path) -> None:
     assert any("instructions are not counted" in note for note in result.notes)
 
 
+def test_every_class_is_synced_once() -> None:
+    path = "static const struct tvs_class class_0 = {\n    .proto = TVS_TCP,\n"
+    synced = path.replace("{\n", "{\n    .is_synced = true,\n")
+    assert generic.synced_path(path) == synced
+    assert generic.synced_path(synced) == synced
+    assert generic.synced_path(synced.replace("true", "false")) == synced
+
+
 def test_a_full_cache_is_said(
     out: Path, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +358,8 @@ def _runs(pid: int) -> bool:
         (("path", "--node", "b"), 1, "has no node `b`"),
         (("path", "--class", "sctp"), 1, "has no class `sctp`"),
         (("path", "--class", "udp", "--direction", "close", "--no-count"), 1, "is of TCP only"),
+        (("path", "--class", "udp", "--direction", "sync", "--no-count"), 1, "is of TCP only"),
+        (("path", "--workers", "2", "--direction", "sync"), 1, "`sync` is of one worker"),
         (("path", "--cpus", "0,0"), 2, "name one core, or two that differ"),
         (("path", "--cpus", "0,1,2"), 2, "name one core, or two that differ"),
         (("path", "--sessions", "9M", "--small-pages", "--workers", "1"), 1, "local ports for"),

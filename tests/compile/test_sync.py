@@ -127,7 +127,7 @@ def test_tables_hold_the_sessions_of_all_nodes() -> None:
     assert memory.buckets_per_worker == bucket_count(450_000)
     assert memory.worker_bytes == worker_bytes(3, 9, bucket_count(450_000), 2)
     assert sync_bytes(0) == 0
-    assert sync_bytes(2) == 65536 * 4 + 1024 * 40 * 4 + (64 << 10) + 2 * 1024
+    assert sync_bytes(2) == 65536 * 4 + 1024 * 40 * 4 + 128 * 2560 + (64 << 10) + 2 * 1024
     assert memory.hugepage_mb > alone.hugepage_mb
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 
 MASK = (1 << 64) - 1
 MAGIC = 0x01535654
@@ -54,6 +55,21 @@ def siphash(key: bytes, data: bytes) -> int:
     return mixed
 
 
+@cache
+def _nh_word(key: bytes, number: int) -> int:
+    return siphash(key, struct.pack("<Q", number))
+
+
+def mac_of(key: bytes, data: bytes) -> int:
+    """NH of 64-bit words, its key SipHash of 0, 1, ...; then SipHash of it and the length."""
+    padded = data + bytes(-len(data) % 16)
+    total = 0
+    for i, (a, b) in enumerate(struct.iter_unpack("<QQ", padded)):
+        first, second = (a + _nh_word(key, 2 * i)) & MASK, (b + _nh_word(key, 2 * i + 1)) & MASK
+        total += first * second
+    return siphash(key, struct.pack("<QQQ", total & MASK, total >> 64 & MASK, len(data)))
+
+
 @dataclass(frozen=True)
 class Told:
     """A session as a message has it; tuples are (from, to, from port, to port)."""
@@ -66,17 +82,17 @@ class Told:
     left_ticks: int = 600
 
     def __bytes__(self) -> bytes:
-        tuples = struct.pack(_TUPLE, *self.request) + struct.pack(_TUPLE, *self.onward)
-        return tuples + struct.pack(
-            "<BBHI", self.proto, self.state, self.age_ticks, self.left_ticks
-        )
+        request = struct.pack(_TUPLE, *self.request)
+        request += struct.pack("<BBH", self.proto, self.state, self.age_ticks)
+        return request + struct.pack(_TUPLE, *self.onward) + struct.pack("<I", self.left_ticks)
 
     @staticmethod
     def read(data: bytes) -> Told:
         return Told(
             struct.unpack(_TUPLE, data[:12]),
-            struct.unpack(_TUPLE, data[12:24]),
-            *struct.unpack("<BBHI", data[24:32]),
+            struct.unpack(_TUPLE, data[16:28]),
+            *struct.unpack("<BBH", data[12:16]),
+            *struct.unpack("<I", data[28:]),
         )
 
 
@@ -109,13 +125,13 @@ class Message:
             self.n,
             self.question,
         )
-        return struct.pack("<Q", siphash(key, rest + self.body)) + rest + self.body
+        return struct.pack("<Q", mac_of(key, rest + self.body)) + rest + self.body
 
     @staticmethod
     def read(data: bytes, key: bytes) -> Message:
         """AssertionError when it is none, or its MAC is wrong."""
         (mac,) = struct.unpack("<Q", data[:8])
-        assert siphash(key, data[8:]) == mac
+        assert mac_of(key, data[8:]) == mac
         magic, kind, sender, to, worker, contract, epoch, number, cursor, n, question = (
             struct.unpack(_HEADER, data[8:HEADER_BYTES])
         )

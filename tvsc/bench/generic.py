@@ -1,7 +1,8 @@
-"""A site's generation built generic: the floor that shows what specialising is worth.
+"""A site's generation built otherwise: the same sources, compiled with the same flags.
 
-The same sources, compiled with the same flags, but in path.c the site and its classes are reached
-through pointers of which the compiler knows nothing (runtime/bench/generic.h).
+Generic, which shows what specialising is worth: in path.c the site and its classes are reached
+through pointers of which the compiler knows nothing (runtime/bench/generic.h). Synced, for what
+session sync costs a site without it: every class tells the peers of its sessions.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tvsc.build.toolchain import Compiler
 from tvsc.codegen import C_FILES
 
 _CLASS = re.compile(r"^static const struct tvs_class (class_\d+) = \{$", re.MULTILINE)
+_SYNCED = re.compile(r"^    \.is_synced = \w+,\n", re.MULTILINE)
 _BURST = "tvs_node_burst"
 _KEEP_S = 30 * 24 * 3600
 
@@ -32,6 +34,11 @@ def generic_path(path_c: str) -> str:
         f"#define {_BURST} {_BURST}_specialised\n{path_c}\n#undef {_BURST}\n"
         f'#define GENERIC_CLASSES {classes}\n#include "bench/generic.h"\n'
     )
+
+
+def synced_path(path_c: str) -> str:
+    """path.c with classes whose sessions the peers are told of."""
+    return _CLASS.sub(r"\g<0>\n    .is_synced = true,", _SYNCED.sub("", path_c))
 
 
 def read_sources(directory: Path) -> dict[str, str] | None:
@@ -51,16 +58,36 @@ def build_generic(
     sources: dict[str, str], march: str, base: str, compiler: Compiler, progress: Progress
 ) -> Path:
     """The generic generation, built in the cache. BuildError when it does not compile."""
+    changed = {**sources, "path.c": generic_path(sources["path.c"])}
+    return _build("generic", changed, march, base, compiler, progress)
+
+
+def build_synced(
+    sources: dict[str, str], march: str, base: str, compiler: Compiler, progress: Progress
+) -> Path:
+    """The synced generation, likewise."""
+    changed = {**sources, "path.c": synced_path(sources["path.c"])}
+    return _build("synced", changed, march, base, compiler, progress)
+
+
+def _build(
+    name: str,
+    sources: dict[str, str],
+    march: str,
+    base: str,
+    compiler: Compiler,
+    progress: Progress,
+) -> Path:
     text = "\0".join((march, compiler.version, *(sources[name] for name in sorted(sources))))
-    cache = cache_dir() / "bench-generic"
+    cache = cache_dir() / f"bench-{name}"
     root = cache / sha256(text.encode()).hexdigest()[:16]
-    unit = Unit("generic", march, {**sources, "path.c": generic_path(sources["path.c"])})
+    unit = Unit(name, march, sources)
     with writing_to(cache):
         root.mkdir(parents=True, exist_ok=True)
         with locked(cache / "lock") as fd:
             os.utime(root)
             _prune(cache)
-            return build_generations([unit], root, base, compiler, 2, progress, fd)["generic"]
+            return build_generations([unit], root, base, compiler, 2, progress, fd)[name]
 
 
 def _prune(cache: Path) -> None:

@@ -64,14 +64,65 @@ class _Measured(_Line):
     preempted: int
 
 
+class Sync(BaseModel):
+    """What session sync did in the direction `sync` (runtime/bench/sync.h). `told`: sessions in
+    messages, each once for all peers. `peers_are_made`: the generation has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    peers: int
+    peers_are_made: bool
+    packets_per_session: float
+    told_per_session: float
+    established: float
+    finishing: float
+    closed: float
+    sessions_per_message: float
+    bytes_per_session: float
+    learned_per_session: float
+    renewed_per_session: float
+    cycles_per_told: float
+    cycles_per_learned: float
+
+
 class Row(_Measured):
-    """TSC cycles per packet of the generation and of the floors; `events` per packet."""
+    """TSC cycles per packet of the generation and of the floors; `events` per packet. `tells` and
+    `learns`: with session sync.
+    """
 
     site: Spread
     generic: Spread | None = None
     touch: Spread | None = None
     rte_hash: Spread | None = None
+    tells: Spread | None = None
+    learns: Spread | None = None
+    sync: Sync | None = None
     events: dict[str, float] = {}
+
+
+class StepTime(BaseModel):
+    """Of `count` steps; all 0 when there is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    p50_ns: float
+    p99_ns: float
+    p999_ns: float
+    max_ns: float
+
+
+class Step(_Line):
+    """A step of session sync between two bursts, bounded by the constant `bound`."""
+
+    sessions: int
+    name: str
+    bound: str
+    records: int
+    freed: int
+    disturbed: int
+    spent: StepTime
 
 
 class Pair(_Measured):
@@ -84,6 +135,10 @@ class Pair(_Measured):
     scaling: float
     overlap: float
     cores: float
+
+
+STEP_PACKETS = 2048
+"""They only bring sessions on their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +168,14 @@ class Batch:
         ]
         if self.packets is not None:
             found += ["--packets", str(self.packets)]
-        return [*found, "--two-workers"] if self.two_workers else [*found, "--floors"]
+        if self.two_workers:
+            return [*found, "--two-workers"]
+        return found if self.is_sync else [*found, "--floors"]
+
+    @property
+    def is_sync(self) -> bool:
+        """Its table has room for peers' sessions, too, so it is measured apart."""
+        return "sync" in self.directions
 
 
 def _list(numbers: tuple[int, ...]) -> str:
@@ -129,6 +191,7 @@ class Said:
     skipped: list[Skipped] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def read(self, line: str) -> None:
         """One line of JSON; BenchError when it is another version's."""
@@ -144,6 +207,8 @@ class Said:
                     self.skipped.append(Skipped.model_validate(raw))
                 case "row":
                     self.rows.append(Row.model_validate(raw))
+                case "step":
+                    self.steps.append(Step.model_validate(raw))
                 case "pair":
                     self.pairs.append(Pair.model_validate(raw))
         except (ValueError, ValidationError) as error:
@@ -160,6 +225,28 @@ def run_batch(
     on_line: Callable[[str], None],
 ) -> Said:
     """Runs tvs-bench to its end. BenchError says what it complained about."""
+    argv: list[str | Path] = list(batch.arguments())
+    if cpus:
+        argv += ["--cpus", _list(cpus[:2] if batch.two_workers else cpus[:1])]
+    if small_pages:
+        argv.append("--small-pages")
+    if generic is not None and not batch.two_workers:
+        argv += ["--generic", generic]
+    return _listened(program, [*argv, generation], on_line)
+
+
+def run_sync_steps(
+    program: Path, generation: Path, sessions: int, cpu: int, small_pages: bool
+) -> list[Step]:
+    """The steps of session sync with so many sessions of a synced generation."""
+    argv: list[str | Path] = ["--sync-steps", "--sessions", str(sessions), "--cpus", str(cpu)]
+    argv += ["--packets", str(STEP_PACKETS)]
+    if small_pages:
+        argv.append("--small-pages")
+    return _listened(program, [*argv, generation], lambda _: None).steps
+
+
+def _listened(program: Path, arguments: list[str | Path], on_line: Callable[[str], None]) -> Said:
     said = Said()
 
     def listen(line: str) -> None:
@@ -167,14 +254,7 @@ def run_batch(
             said.read(line)
             on_line(line)
 
-    argv: list[str | Path] = [program, "--json", *batch.arguments()]
-    if cpus:
-        argv += ["--cpus", _list(cpus[:2] if batch.two_workers else cpus[:1])]
-    if small_pages:
-        argv.append("--small-pages")
-    if generic is not None and not batch.two_workers:
-        argv += ["--generic", generic]
-    done = run([*argv, generation], on_line=listen)
+    done = run([program, "--json", *arguments], on_line=listen)
     if done.status != 0:
         raise _complaint(done.output, done.status)
     return said

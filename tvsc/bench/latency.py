@@ -12,8 +12,11 @@ from pydantic import ValidationError
 
 from tvsc.bench import machine
 from tvsc.bench.errors import BenchError
+from tvsc.bench.harness import run_sync_steps
+from tvsc.bench.path_measure import default_cpus
+from tvsc.bench.path_subject import of_directory
 from tvsc.bench.result import Result, Row
-from tvsc.build.host import bench_programs
+from tvsc.build.host import bench_programs, path_bench
 from tvsc.build.process import run
 from tvsc.build.progress import Progress
 from tvsc.model import Cluster, Node, Site
@@ -24,10 +27,10 @@ from tvsc.plan.memory import PORT_FIRST, PORT_LAST, bucket_count, worker_bytes
 PORTS_PER_LIP = PORT_LAST - PORT_FIRST + 1
 DEFAULT_SESSIONS = (10_000, 1_000_000)
 FEWEST_SESSIONS = 64
-NOT_MEASURED = ("session sync between nodes: not in this version",)
 
 _PAGE_BYTES = 2 << 20
 _OTHER_BYTES = 128 << 20  # packet buffers, EAL's own
+_SYNC_OTHER_BYTES = 16 << 20
 
 
 class Percentiles(Row):
@@ -154,7 +157,7 @@ class Latency(Result):
     site: str
     node: str
     runs: tuple[Run, ...]
-    not_measured: tuple[str, ...] = NOT_MEASURED
+    notes: tuple[str, ...] = ()
 
 
 class Wish(Row):
@@ -192,18 +195,34 @@ def measure(wish: Wish, progress: Progress) -> Latency:
     options = Options(site=wish.site, out=wish.out, nodes=(node.name,), bundle=False)
     compiled = compile_site(options, progress)
     programs = bench_programs(compiled.compiler, options.jobs, progress)
-    generation = wish.out / "nodes" / node.name / "generation.so"
+    directory = wish.out / "nodes" / node.name
+    subject = of_directory(directory, str(wish.site), progress, with_generic=False)
+    kit = path_bench(subject.march)
+    tvs_bench = bench_programs(compiled.compiler, options.jobs, progress, kit)["tvs-bench"]
+    synced, note = subject.synced(progress)
+    most = len(node.lips[0]) * PORTS_PER_LIP
     runs = []
     for number in sessions:
         with progress.step(f"measure latency with {number} sessions"):
-            runs.append(_run(programs["tvs-latency"], generation, number, wish))
+            run = _run(programs["tvs-latency"], subject.generation, number, wish)
+            steps = _sync_steps(tvs_bench, synced, min(number, most * 4 // 5), wish)
+            runs.append(run.model_copy(update={"steps": (*run.steps, *steps)}))
     return Latency(
         command=wish.command,
         machine=machine.describe(runs[0].tsc_hz / 1e6, load_before, pages_before),
         site=str(wish.site),
         node=node.name,
         runs=tuple(runs),
+        notes=(note,) if note else (),
     )
+
+
+def _sync_steps(program: Path, synced: Path, sessions: int, wish: Wish) -> list[Step]:
+    """Of a worker with as many sessions, and copies of as many of peers."""
+    if wish.protocol != "tcp":
+        return []
+    found = run_sync_steps(program, synced, sessions, default_cpus()[0], wish.small_pages)
+    return [Step.model_validate(step.model_dump(exclude={"kind", "sessions"})) for step in found]
 
 
 def pick(site: Site, name: str | None) -> tuple[Cluster, Node]:
@@ -239,7 +258,10 @@ def _require_pages(sessions: int) -> None:
     assert PORTS_PER_SLOT >= PORTS_PER_LIP
     slots = _slots(sessions)
     worker = worker_bytes(slots, slots, bucket_count(sessions), peers=0)
-    needed = worker * 5 // 4 + _OTHER_BYTES
+    own = _slots(sessions * 5 // 4)
+    # for the steps of session sync, afterwards: copies of as many, and what has ended
+    with_copies = worker_bytes(own, 2 * own, 2 * bucket_count(sessions * 5 // 4), peers=3)
+    needed = max(worker * 5 // 4 + _OTHER_BYTES, with_copies + _SYNC_OTHER_BYTES)
     pages = -(-needed // _PAGE_BYTES)
     there = machine.huge_pages()
     if there.free < pages:

@@ -171,10 +171,10 @@ def section(results: Sequence[Latency]) -> Section:
                 figure = load_figure(run, limit)
                 parts += [load_table(run, limit), *([figure] if figure else [])]
             parts += [housekeeping_table(run), event_table(run)]
-    missing = tuple(dict.fromkeys(text for result in results for text in result.not_measured))
+    notes = tuple(dict.fromkeys(text for result in results for text in result.notes))
     return Section(
         title="Latency",
-        text=TEXT + tuple(f"Not measured: {text}." for text in missing),
+        text=TEXT + notes,
         parts=tuple(parts),
         machines=tuple((f"{each.taken}: {each.command}", each.machine) for each in results),
     )

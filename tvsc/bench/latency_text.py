@@ -40,5 +40,5 @@ def print_latency(result: Latency) -> None:
             print_table(load_table(run, limit))
         print_table(housekeeping_table(run))
         print_table(event_table(run))
-    for text in result.not_measured:
-        print(f"not measured: {text}")
+    for text in result.notes:
+        print(f"note: {text}")

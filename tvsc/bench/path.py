@@ -39,6 +39,18 @@ class Floor(Row):
     ratio: float
 
 
+class SyncCost(Row):
+    """The direction `sync`: the same traffic telling `peers`, and hearing as much from them. What
+    both cost more than the row's cycles is in percent of these. The rest as tvs-bench says it.
+    """
+
+    tells: Measured
+    tells_percent: float
+    learns: Measured
+    learns_percent: float
+    counts: harness.Sync
+
+
 class PathRow(Row):
     """One worker. `events` are the processor's own counters per packet, where it has any;
     `preempted` counts how often another process took the core meanwhile.
@@ -51,6 +63,7 @@ class PathRow(Row):
     floors: dict[str, Floor]
     events: dict[str, float]
     preempted: int
+    sync: SyncCost | None = None
 
 
 class PairRow(Row):
@@ -99,6 +112,22 @@ class PathResult(Result):
     pairs: tuple[PairRow, ...]
     touches: tuple[Touches, ...]
     notes: tuple[str, ...]
+
+
+def _sync_cost(row: harness.Row) -> SyncCost | None:
+    if row.tells is None or row.learns is None or row.sync is None:
+        return None
+
+    def percent(spread: Spread) -> float:
+        return round(100 * (spread.median / row.site.median - 1), 1)
+
+    return SyncCost(
+        tells=row.tells,
+        tells_percent=percent(row.tells),
+        learns=row.learns,
+        learns_percent=percent(row.learns),
+        counts=row.sync,
+    )
 
 
 class Reader:
@@ -157,6 +186,7 @@ class Reader:
             floors=floors,
             events=row.events,
             preempted=row.preempted,
+            sync=_sync_cost(row),
         )
 
     def _pair(self, pair: harness.Pair, head: harness.Head) -> PairRow:

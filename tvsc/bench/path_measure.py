@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tvsc.bench import harness, machine
@@ -13,7 +13,7 @@ from tvsc.bench.path import PathResult, Reader, Touches, Workload
 from tvsc.bench.path_plan import Choice, batches, counted
 from tvsc.bench.path_subject import Subject, of_generation, of_site
 from tvsc.bench.touches import BURST, SESSIONS, count
-from tvsc.build.host import PATH_BENCH, bench_programs
+from tvsc.build.host import bench_programs, path_bench
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import find_compiler
 from tvsc.build.trace import find_valgrind
@@ -52,7 +52,7 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
         subject = of_generation(wish.site, progress)
     else:
         subject = of_site(wish.site, wish.out, wish.node, progress)
-    kit = replace(PATH_BENCH, options=(*PATH_BENCH.options, f"-Dbench_march={subject.march}"))
+    kit = path_bench(subject.march)
     compiler = find_compiler()
     jobs = len(os.sched_getaffinity(0))
     program = bench_programs(compiler, jobs, progress, kit)["tvs-bench"]
@@ -62,6 +62,8 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     _check_directions(wish.choice, names, subject)
     for batch in batches(wish.choice, names, subject.room):
         if batch.two_workers and wish.choice.workers != 2 and _cannot_pair(subject, cpus, reader):
+            continue
+        if batch.is_sync and not _is_tcp(subject, batch.service_class):
             continue
         _run(program, subject, batch, cpus, wish, reader, progress)
     if wish.count:
@@ -79,18 +81,25 @@ def measure(wish: Wish, progress: Progress) -> PathResult:
     )
 
 
+def _is_tcp(subject: Subject, name: str) -> bool:
+    label = subject.classes.get(int(name), name) if subject.classes else name
+    return label.endswith("tcp")
+
+
 def _check_directions(choice: Choice, names: tuple[str, ...], subject: Subject) -> None:
     """Refuses what no class has packets for, before the harness asks for memory."""
     labels = [subject.classes.get(int(name), name) if subject.classes else name for name in names]
     if choice.directions is None:
         return
-    if set(choice.directions) == {"close"} and not any(label.endswith("tcp") for label in labels):
+    wanted = set(choice.directions)
+    if wanted <= {"close", "sync"} and not any(label.endswith("tcp") for label in labels):
         raise BenchError(
-            "nothing can be measured: `close` is of TCP only",
+            f"nothing can be measured: `{'` and `'.join(sorted(wanted))}` is of TCP only",
             help=f"the classes are {', '.join(f'`{label}`' for label in labels)}",
         )
-    if choice.workers == 2 and set(choice.directions) == {"sweep"}:
-        raise BenchError("nothing can be measured: `sweep` is of one worker")
+    if choice.workers == 2 and wanted <= {"sweep", "sync"}:
+        only = "` and `".join(sorted(wanted))
+        raise BenchError(f"nothing can be measured: `{only}` is of one worker")
 
 
 def _cannot_pair(subject: Subject, cpus: tuple[int, ...], reader: Reader) -> bool:
@@ -153,6 +162,11 @@ def _run(
     done = 0
     total = len(batch.sessions) * len(batch.directions) * len(batch.patterns)
     total *= len(batch.bursts) * len(batch.sizes)
+    generation, generic = subject.generation, subject.generic
+    if batch.is_sync:
+        (generation, note), generic = subject.synced(progress), None
+        if note:
+            reader.note(note)
     with progress.step(text) as on_line:
 
         def show(line: str) -> None:
@@ -160,10 +174,10 @@ def _run(
             done += json.loads(line).get("kind") in ("row", "pair")
             on_line(f"[{min(done, total)}/{total}] ")
 
-        said = harness.run_batch(
-            program, subject.generation, subject.generic, batch, cpus, wish.small_pages, show
-        )
+        said = harness.run_batch(program, generation, generic, batch, cpus, wish.small_pages, show)
     reader.take(said)
+    if any(row.sync is not None and row.sync.peers_are_made for row in said.rows):
+        reader.note("the generation has no peers: the bench gives it some for `sync`")
 
 
 def _count(

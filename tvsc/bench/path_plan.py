@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 
 from tvsc.bench.harness import Batch
 
-DIRECTIONS = ("request", "reply", "close", "new", "refused", "sweep")
+DIRECTIONS = ("request", "reply", "close", "new", "refused", "sweep", "sync")
 PATTERNS = ("uniform", "zipf", "one")
 BURSTS = (1, 4, 8, 16, 32)
 SIZES = (60, 128, 256, 512, 1024, 1514)
 
 _PACKETS = ("request", "reply", "close", "new")
 _COUNTED = (*_PACKETS, "refused")
+_FLOORED = (*_COUNTED, "sweep")
+_SYNC = ("sync",)
 _QUICK_SESSIONS = (1_000, 10_000, 100_000, 1_000_000)
 _FULL_SESSIONS = (*_QUICK_SESSIONS, 4_000_000)
 _LARGE = 1_000_000
@@ -69,16 +71,20 @@ def counted(choice: Choice, label: str) -> tuple[str, ...]:
 
 def _of_class(choice: Choice, name: str, is_first: bool, room: int | None) -> list[Batch]:
     if choice.is_own:
+        directions = choice.directions or _PACKETS
         one = Batch(
             name,
             choice.sessions or _QUICK_SESSIONS,
-            choice.directions or _PACKETS,
+            tuple(each for each in directions if each != "sync"),
             choice.patterns or ("uniform",),
             choice.bursts or (32,),
             choice.sizes or (60,),
             repeats=15,
         )
-        return [one, replace(one, two_workers=True)]
+        found = [one, replace(one, two_workers=True)] if one.directions else []
+        if "sync" in directions:
+            found.append(replace(one, directions=_SYNC, patterns=("uniform",)))
+        return found
     if choice.full:
         return _full(name, is_first, room)
     return _quick(name, is_first)
@@ -90,13 +96,14 @@ def _quick(name: str, is_first: bool) -> list[Batch]:
     return [
         Batch(name, _QUICK_SESSIONS, _PACKETS, repeats=7),
         Batch(name, (10_000,), ("request", "reply", "new"), repeats=7, two_workers=True),
+        Batch(name, (10_000, _LARGE), _SYNC, repeats=7),
     ]
 
 
 def _full(name: str, is_first: bool, room: int | None) -> list[Batch]:
     largest = _LARGE if room is None else min(_LARGE, room // 1_000 * 1_000)
     found = [
-        Batch(name, _FULL_SESSIONS, DIRECTIONS),
+        Batch(name, _FULL_SESSIONS, _FLOORED),
         Batch(name, (10_000, largest), ("request", "reply"), ("zipf", "one")),
     ]
     if is_first:
@@ -104,5 +111,6 @@ def _full(name: str, is_first: bool, room: int | None) -> list[Batch]:
             Batch(name, (10_000, largest), ("request", "reply", "new"), bursts=BURSTS[:-1]),
             Batch(name, (largest,), ("request", "reply", "new"), sizes=SIZES[1:]),
             Batch(name, (10_000, largest), _PACKETS, two_workers=True),
+            Batch(name, _QUICK_SESSIONS, _SYNC),
         ]
     return found

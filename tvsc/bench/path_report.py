@@ -11,6 +11,7 @@ from tvsc.bench.path import (
     PairRow,
     PathResult,
     PathRow,
+    SyncCost,
     Touches,
     Workload,
 )
@@ -78,6 +79,50 @@ def row_table(rows: Sequence[PathRow]) -> Table:
     return Table("one worker, cycles per packet (sweep: per record)", tuple(columns), tuple(body))
 
 
+def _sync_cells(cost: SyncCost) -> tuple[str, ...]:
+    counts = cost.counts
+    return (
+        str(counts.peers),
+        _cycles(cost.tells.median),
+        f"{cost.tells_percent:+.1f} %",
+        _cycles(cost.learns.median),
+        f"{cost.learns_percent:+.1f} %",
+        f"{counts.told_per_session:.2f}",
+        f"{counts.sessions_per_message:.1f}",
+        f"{counts.bytes_per_session:.0f}",
+        f"{counts.cycles_per_told:.0f}",
+        f"{counts.cycles_per_learned:.0f}",
+    )
+
+
+def sync_table(rows: Sequence[PathRow]) -> Table:
+    """Session sync: each tenth packet opens a session."""
+    columns = (
+        *_WORKLOAD,
+        "=without",
+        "=peers",
+        "=telling",
+        "=more",
+        "=and hearing as much",
+        "=more",
+        "=told/session",
+        "=/message",
+        "=bytes/session",
+        "=cycles/told",
+        "=/heard",
+    )
+    body = [
+        (*_workload(row.workload), _cycles(row.cycles.median), *_sync_cells(row.sync))
+        for row in rows
+        if row.sync is not None
+    ]
+    caption = (
+        "session sync, cycles per packet: sessions of ten packets, all under way, without it and "
+        "with it in turn"
+    )
+    return Table(caption, columns, tuple(body))
+
+
 def pair_table(rows: Sequence[PairRow]) -> Table:
     """Two workers, and what their processors were meanwhile."""
     columns = (*_WORKLOAD, "=alone", "=alone", "=together", "=together", "=Mpps", "=two are")
@@ -137,6 +182,8 @@ def tables(result: PathResult) -> list[Table]:
     found = []
     if result.rows:
         found.append(row_table(result.rows))
+    if any(row.sync is not None for row in result.rows):
+        found.append(sync_table(result.rows))
     if result.pairs:
         found.append(pair_table(result.pairs))
     if result.touches:

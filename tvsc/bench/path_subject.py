@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from tvsc.bench.errors import BenchError
-from tvsc.bench.generic import build_generic, read_sources
+from tvsc.bench.generic import build_generic, build_synced, read_sources
 from tvsc.build.generation import GENERATION_SO
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import base_hash, find_compiler
@@ -64,7 +64,7 @@ class _Plan(BaseModel):
 class Subject:
     """`classes` by number, one of each kind; empty when only the generation is known. `generic` is
     None without sources: `why_no_generic` then says so. `room` is how many sessions a worker has
-    local ports for; None: not known.
+    local ports for; None: not known. `sources`: of the generation, if they are known.
     """
 
     site: str
@@ -76,6 +76,16 @@ class Subject:
     room: int | None = None
     workers: int | None = None
     why_no_generic: str = ""
+    sources: dict[str, str] | None = None
+
+    def synced(self, progress: Progress) -> tuple[Path, str]:
+        """A generation whose classes are synced, and a note when the site's are not."""
+        if self.sources is None or ".is_synced = true" in self.sources["path.c"]:
+            return self.generation, ""
+        compiler = find_compiler()
+        base = base_hash(compiler)
+        built = build_synced(self.sources, self.march, base, compiler, progress)
+        return built, "the site has no session sync: `sync` is of its sources built with it"
 
 
 def of_site(site: Path, out: Path, node: str | None, progress: Progress) -> Subject:
@@ -104,7 +114,9 @@ def of_generation(path: Path, progress: Progress) -> Subject:
     return Subject(str(path), "", path, "x86-64-v2", {}, None, why_no_generic=why)
 
 
-def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
+def of_directory(
+    directory: Path, site: str, progress: Progress, *, with_generic: bool = True
+) -> Subject:
     """OUT/nodes/NODE."""
     plan_file = directory / "plan.json"
     try:
@@ -113,7 +125,7 @@ def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
         raise BenchError(f"`{plan_file}` cannot be read: {error}") from None
     sources = read_sources(directory)
     generic = None
-    if sources is not None:
+    if sources is not None and with_generic:
         compiler = find_compiler()
         generic = build_generic(sources, plan.march, base_hash(compiler), compiler, progress)
     return Subject(
@@ -127,6 +139,7 @@ def of_directory(directory: Path, site: str, progress: Progress) -> Subject:
         * (plan.memory.port_last - plan.memory.port_first + 1),
         workers=plan.cores.n_workers,
         why_no_generic="" if generic else f"`{directory}` has no sources to build generic",
+        sources=sources,
     )
 
 

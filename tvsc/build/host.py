@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvsc.build.failure import failed, writing_to
@@ -80,6 +80,12 @@ PATH_BENCH = Kit(
     ("bench/tvs-bench",),
 )
 """tvs-bench measures a generation's packet path over packets in memory."""
+
+
+def path_bench(march: str) -> Kit:
+    """PATH_BENCH for the processor that a node is compiled for."""
+    return replace(PATH_BENCH, options=(*PATH_BENCH.options, f"-Dbench_march={march}"))
+
 
 _KEEP_S = 30 * 24 * 3600
 

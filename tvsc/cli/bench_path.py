@@ -40,7 +40,7 @@ SessionsOption = Annotated[
 ]
 DirectionOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME,...", help="request, reply, close, new, refused, sweep."),
+    typer.Option(metavar="NAME,...", help="request, reply, close, new, refused, sweep, sync."),
 ]
 PatternOption = Annotated[str | None, typer.Option(metavar="NAME,...", help="uniform, zipf, one.")]
 BurstOption = Annotated[

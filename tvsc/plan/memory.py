@@ -26,9 +26,11 @@ _EXCEPTION_RING = 512
 _EAL_MB = 64  # EAL's own, drivers' queues, rounding per NUMA socket
 _PAGE_MB = 2
 
-# Of a worker with session sync: what waits to be told, what may be asked for again, and the rest.
+# Of a worker with session sync: what waits to be told, what may be asked for again, buffers of its
+# own, and the rest.
 _SYNC_QUEUE_BYTES = 65536 * 4
 _SYNC_LOG_BYTES = 1024 * 40 * 4
+_SYNC_BUFFERS_BYTES = 128 * 2560
 _SYNC_BYTES = 64 << 10
 _SYNC_PEER_BYTES = 1 << 10
 
@@ -55,7 +57,8 @@ def sync_bytes(peers: int) -> int:
     """What session sync with so many other nodes takes of a worker; nothing without them."""
     if not peers:
         return 0
-    return _SYNC_QUEUE_BYTES + _SYNC_LOG_BYTES + _SYNC_BYTES + peers * _SYNC_PEER_BYTES
+    own = _SYNC_QUEUE_BYTES + _SYNC_LOG_BYTES + _SYNC_BUFFERS_BYTES + _SYNC_BYTES
+    return own + peers * _SYNC_PEER_BYTES
 
 
 def worker_bytes(own_slots: int, slots: int, buckets: int, peers: int) -> int:

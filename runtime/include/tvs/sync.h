@@ -29,7 +29,7 @@ enum {
 #define TVS_SYNC_END UINT32_MAX
 
 struct tvs_sync_header {
-    uint64_t mac; /* SipHash-2-4 under the cluster's key of everything behind this field */
+    uint64_t mac; /* core/mac.h, under the cluster's key, of everything behind this field */
     uint32_t magic;
     uint8_t kind; /* enum tvs_sync_kind */
     uint8_t from; /* node, by index in the cluster */
@@ -59,14 +59,18 @@ struct tvs_sync_again {
 } __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_again) == 136, "no padding");
 
-/* A session as it is on the wire. */
+/* A session as it is on the wire: the first half of a record but for what is a node's own. */
 struct tvs_sync_session {
-    struct tvs_tuple in, out; /* as in the record */
+    struct tvs_tuple in;
     uint8_t proto;
     uint8_t state;
-    uint16_t age_ticks;  /* since it was opened; UINT16_MAX: at least so long */
+    uint16_t age_ticks; /* since it was opened; UINT16_MAX: at least so long */
+    struct tvs_tuple out;
     uint32_t left_ticks; /* until it expires */
 } __attribute__((packed));
 _Static_assert(sizeof(struct tvs_sync_session) == 32, "two per line");
+_Static_assert(offsetof(struct tvs_sync_session, state) == offsetof(struct tvs_record, state) &&
+                   offsetof(struct tvs_sync_session, out) == offsetof(struct tvs_record, out),
+               "copied as a whole");
 
 #endif
