@@ -105,7 +105,7 @@ static void tell(struct tvs_sync *sync, struct tvs_worker *worker, const struct 
         uint16_t flags = record->flags & (uint16_t)~TVS_RECORD_QUEUED;
 
         record->flags = is_told ? flags | TVS_RECORD_TOLD : flags;
-        record->told_tick = is_told ? record->expires_tick : record->told_tick;
+        record->told_tick = is_told ? tvs_sync_told_tick(worker, record) : record->told_tick;
         session += is_told && is_heard;
     }
     sync->updates = number;

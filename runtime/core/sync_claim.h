@@ -6,6 +6,16 @@
 #include "core/parse.h"
 #include "core/sync.h"
 
+/* Whether a peer has the address: who has not costs no hand-over and no MAC. */
+static bool tvs_sync_is_peers(const struct tvs_sync *sync, uint32_t saddr_be)
+{
+    for (uint32_t i = 0; i < sync->n_peers; i++)
+        for (unsigned path = 0; path < sync->peers[i].n_paths; path++)
+            if (sync->peers[i].paths[path].remote_be == saddr_be)
+                return true;
+    return false;
+}
+
 static bool tvs_sync_is_local(const struct tvs_sync *sync, uint32_t daddr_be)
 {
     for (unsigned i = 0; i < sync->n_local; i++)
@@ -29,6 +39,10 @@ static TVS_NOINLINE bool tvs_sync_claim(struct tvs_worker *worker, struct tvs_fr
     if (packet->key.proto != TVS_UDP || packet->key.tuple.dport_be != sync->port_be ||
         !tvs_sync_is_local(sync, packet->key.tuple.daddr_be))
         return false;
+    if (!tvs_sync_is_peers(sync, packet->key.tuple.saddr_be)) {
+        tvs_drop(worker, frame, TVS_DROP_sync_no_peer);
+        return true;
+    }
     header = (const struct tvs_sync_header *)(frame->data + packet->l4 + TVS_UDP_BYTES);
     if (bytes >= TVS_UDP_BYTES + sizeof(*header)) {
         memcpy(&to, &header->worker, sizeof(to));

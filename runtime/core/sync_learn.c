@@ -88,7 +88,8 @@ static bool takes_place(const struct tvs_worker *worker, const struct tvs_record
 {
     int32_t by = younger_by(worker, record, session);
     uint32_t expires = worker->now_tick + session->left_ticks;
-    bool is_copy = record->flags & TVS_RECORD_TOLD && record->told_tick == record->expires_tick;
+    bool is_copy =
+        record->flags & TVS_RECORD_TOLD && (int32_t)(record->told_tick - record->expires_tick) >= 0;
     bool is_alive = record->state == TVS_S_ESTABLISHED || record->state == TVS_S_UDP;
 
     if (tvs_session_expired(record, worker->now_tick) || by > TRANSIT_TICKS)

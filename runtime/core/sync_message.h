@@ -3,6 +3,7 @@
 #ifndef TVS_CORE_SYNC_MESSAGE_H
 #define TVS_CORE_SYNC_MESSAGE_H
 
+#include "core/session.h"
 #include "core/sync.h"
 
 /* A message that is being written. */
@@ -28,13 +29,12 @@ TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
                                        const struct tvs_record *record)
 {
     uint32_t age_ticks = worker->now_tick - record->opened_tick;
-    uint32_t left_ticks = record->expires_tick - worker->now_tick;
 
-    if (record->state < TVS_S_ESTABLISHED || (int32_t)left_ticks <= 0)
+    if (record->state < TVS_S_ESTABLISHED || tvs_session_expired(record, worker->now_tick))
         return false;
     memcpy(session, record, sizeof(*session));
     session->age_ticks = age_ticks < UINT16_MAX ? (uint16_t)age_ticks : UINT16_MAX;
-    session->left_ticks = left_ticks;
+    session->left_ticks = tvs_sync_told_tick(worker, record) - worker->now_tick;
     return true;
 }
 

@@ -44,10 +44,31 @@ TVS_INLINE uint32_t tvs_sync_queue_take(struct tvs_sync_queue *queue, uint32_t *
     return n;
 }
 
+enum {
+    /* a living session's copy lasts so long at least: three looks of the sweep, which renews it */
+    TVS_SYNC_LEAST_TICKS = 9000 / TVS_TICK_MS,
+    /* and is renewed when the next look but one would be too late */
+    TVS_SYNC_LATE_TICKS = 6500 / TVS_TICK_MS,
+};
+
+/*
+ * When the peers' copies of a session expire that is told of now. What is over is not held for
+ * longer than here: copies of ended sessions would be more than those that live.
+ */
+TVS_INLINE uint32_t tvs_sync_told_tick(const struct tvs_worker *worker,
+                                       const struct tvs_record *record)
+{
+    uint32_t least = worker->now_tick + TVS_SYNC_LEAST_TICKS;
+
+    if (record->state != TVS_S_ESTABLISHED && record->state != TVS_S_UDP)
+        return record->expires_tick;
+    return (int32_t)(record->expires_tick - least) < 0 ? least : record->expires_tick;
+}
+
 /*
  * Whether the peers' copies need word of a session that lives, asked by the sweep: one that was
- * never told of, or whose copies would expire in less than half of the time that it has itself. A
- * UDP session is worth it when it goes on: most are a question and an answer.
+ * never told of, or whose copies would expire before it, and soon: in less than half of the time
+ * that it has itself. A UDP session is worth it when it goes on: most are a question and an answer.
  */
 TVS_INLINE bool tvs_sync_is_due(const struct tvs_worker *worker, const struct tvs_record *record)
 {
@@ -62,7 +83,8 @@ TVS_INLINE bool tvs_sync_is_due(const struct tvs_worker *worker, const struct tv
 
         return record->proto != TVS_UDP || renewed >= GOES_ON_TICKS;
     }
-    return left_there < (int32_t)(left / 2);
+    return left_there < (int32_t)left &&
+           (left_there < (int32_t)(left / 2) || left_there < TVS_SYNC_LATE_TICKS);
 }
 
 #endif

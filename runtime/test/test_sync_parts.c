@@ -39,10 +39,10 @@ static void test_mac_vectors(void **state)
     static const struct {
         size_t bytes;
         uint64_t mac;
-    } vectors[] = {{0, UINT64_C(0xe54343d1917b777b)},   {5, UINT64_C(0x2154933867f14445)},
-                   {16, UINT64_C(0xe46a20cd2fb27041)},  {40, UINT64_C(0xc65b499e14528f57)},
-                   {64, UINT64_C(0xa45c17fae01e498e)},  {1320, UINT64_C(0x31adaf8804fd132b)},
-                   {1344, UINT64_C(0x6488793b1a884a1d)}};
+    } vectors[] = {{0, UINT64_C(0xb637f223dd237d13)},   {5, UINT64_C(0xebf02f7928af4c3d)},
+                   {16, UINT64_C(0x65a037b437718d73)},  {40, UINT64_C(0x23f039d5bb822a34)},
+                   {64, UINT64_C(0xe24546e800ed89ac)},  {1320, UINT64_C(0x184e96425dd4d623)},
+                   {1344, UINT64_C(0x0a513d41b3628136)}};
     const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
     struct tvs_mac_key mac_key;
 
@@ -270,8 +270,10 @@ static void test_what_is_due(void **state)
         {TVS_UDP, TVS_S_UDP, 0, 100, 100, false}, /* a question */
         {TVS_UDP, TVS_S_UDP, 0, 100, 109, false},
         {TVS_UDP, TVS_S_UDP, 0, 90, 100, true}, /* it goes on */
-        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 50, 100, false},
-        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 49, 100, true},
+        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 65, 100, false},
+        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 64, 100, true}, /* soon too late */
+        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 64, 50, false}, /* the copy lasts longer */
+        {TVS_UDP, TVS_S_UDP, TVS_RECORD_TOLD, 70, 150, true}, /* less than half */
     };
     static const uint32_t now[] = {0, 5, 1000, UINT32_MAX - 60, INT32_MAX - 60};
     struct tvs_worker *worker = queue_worker(4);
@@ -291,13 +293,43 @@ static void test_what_is_due(void **state)
     free(worker);
 }
 
+/* A copy outlasts three sweeps while its session lives, and ends with it once that is over. */
+static void test_copies_last(void **state)
+{
+    static const struct {
+        uint8_t state;
+        uint32_t expires, told;
+    } cases[] = {
+        {TVS_S_ESTABLISHED, 3000, 3000},
+        {TVS_S_ESTABLISHED, 20, 90},
+        {TVS_S_UDP, 50, 90},
+        {TVS_S_UDP, 90, 90},
+        {TVS_S_FIN_CLIENT, 30, 30},
+        {TVS_S_CLOSED, 20, 20},
+        {TVS_S_RESET, 10, 10},
+    };
+    static const uint32_t now[] = {0, 1000, UINT32_MAX - 50, INT32_MAX - 50};
+    struct tvs_worker *worker = queue_worker(4);
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(now) / sizeof(now[0]); n++)
+        for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+            const struct tvs_record record = {.state = cases[c].state,
+                                              .expires_tick = now[n] + cases[c].expires};
+
+            worker->now_tick = now[n];
+            assert_int_equal(tvs_sync_told_tick(worker, &record), now[n] + cases[c].told);
+        }
+    free(worker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sip_vectors),          cmocka_unit_test(test_mac_vectors),
         cmocka_unit_test(test_window_against_a_set), cmocka_unit_test(test_window_is_full),
         cmocka_unit_test(test_backend_index),        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_what_is_due),
+        cmocka_unit_test(test_what_is_due),          cmocka_unit_test(test_copies_last),
     };
 
     return cmocka_run_group_tests_name("sync_parts", tests, NULL, NULL);

@@ -142,6 +142,10 @@ def sync_counter(machine: Node, name: str) -> int:
     return sum(worker["sync"][name] for worker in machine.ask("counters")["workers"])
 
 
+def dropped(machine: Node, reason: str) -> int:
+    return sum(worker["drops"][reason] for worker in machine.ask("counters")["workers"])
+
+
 def announced(machine: Node) -> bool:
     return bool(machine.ask("status")["announced"])
 
@@ -243,14 +247,13 @@ def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
         until("it says so", lambda: "compiled with another sync contract" in machine.said())
         assert "wrong MAC" in machine.said()
         assert machine.summed("sync") == sync_counter(machine, "received")
+        with socket_in(machine.far, ("192.0.2.1", 0)) as elsewhere:
+            elsewhere.sendto(genuine, (NODE, PORT))
+            until("another address is dropped", lambda: dropped(machine, "sync_no_peer") == 1)
         end.worker = 63
         other.send(end.hello())
 
-        def is_dropped() -> bool:
-            workers = machine.ask("counters")["workers"]
-            return bool(sum(worker["drops"]["sync_no_worker"] for worker in workers) == 1)
-
-        until("one for a worker that is not there is dropped", is_dropped)
+        until("no such worker", lambda: dropped(machine, "sync_no_worker") == 1)
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,16 @@ def _nh_word(key: bytes, number: int) -> int:
 
 
 def mac_of(key: bytes, data: bytes) -> int:
-    """NH of 64-bit words, its key SipHash of 0, 1, ...; then SipHash of it and the length."""
+    """NH of 64-bit words, its key SipHash of 0, 1, ...; then SipHash of it, the length and the
+    first four words.
+    """
     padded = data + bytes(-len(data) % 16)
     total = 0
     for i, (a, b) in enumerate(struct.iter_unpack("<QQ", padded)):
         first, second = (a + _nh_word(key, 2 * i)) & MASK, (b + _nh_word(key, 2 * i + 1)) & MASK
         total += first * second
-    return siphash(key, struct.pack("<QQQ", total & MASK, total >> 64 & MASK, len(data)))
+    start = data[:32] + bytes(32 - len(data[:32]))
+    return siphash(key, struct.pack("<QQQ", total & MASK, total >> 64 & MASK, len(data)) + start)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ THROUGH_MEMORY: dict[str, Callable[[Memory], None]] = {
     "service_removed": service_gone,
 }
 
-THROUGH_A_PEER = ["sync_no_worker"]
+THROUGH_A_PEER = ["sync_no_peer", "sync_no_worker"]
 """tests/host/test_sync.py has their packets: a capture file knows no peers."""
 
 
