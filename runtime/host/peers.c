@@ -189,13 +189,11 @@ static int buffers_make(struct tvs_host_worker *worker)
     return -rte_errno;
 }
 
-static int engine_make(struct tvs_host *host, struct tvs_host_worker *worker,
-                       struct tvs_sync_config *config)
+static int engine_make(struct tvs_host_worker *worker, struct tvs_sync_config *config)
 {
     size_t bytes = tvs_sync_bytes(config->generation->sync.n_peers);
     void *memory = rte_zmalloc_socket("sync", bytes, TVS_CACHE_LINE, worker->socket);
 
-    (void)host;
     if (memory == NULL) {
         tvs_error("worker %u: no %zu KB for session sync on socket %d", worker->index, bytes >> 10,
                   worker->socket);
@@ -222,7 +220,7 @@ int tvs_peers_start(struct tvs_host *host)
         return 0;
     error = tvs_secret_key(&generation->sync, host->options.secrets_dir, config.key);
     for (uint16_t i = 0; error == 0 && i < host->n_workers; i++)
-        error = engine_make(host, &host->workers[i], &config);
+        error = engine_make(&host->workers[i], &config);
     explicit_bzero(config.key, sizeof config.key);
     if (error < 0)
         return error;
