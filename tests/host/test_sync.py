@@ -248,7 +248,7 @@ def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
 
         def is_dropped() -> bool:
             workers = machine.ask("counters")["workers"]
-            return sum(worker["drops"]["sync_no_worker"] for worker in workers) == 1
+            return bool(sum(worker["drops"]["sync_no_worker"] for worker in workers) == 1)
 
         until("one for a worker that is not there is dropped", is_dropped)
 
