@@ -222,7 +222,8 @@ void tvs_backends_stop(struct tvs_host *host);
 /*
  * Gives every backend and pool of `generation` its host-stable id (the same address and port of the
  * same pool name keep theirs), takes weights and drain marks over, builds rings, and fills
- * pools[generation->n_pools] and, when there is one, `index`. Called at start and at each reload, before the flip.
+ * pools[generation->n_pools] and, when there is one, `index`. Called at start and at each reload,
+ * before the flip.
  */
 int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *generation,
                       struct tvs_pool **pools, struct tvs_backend_index *index);
