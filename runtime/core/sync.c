@@ -45,6 +45,9 @@ struct tvs_sync *tvs_sync_init(void *memory, const struct tvs_sync_config *confi
     sync->port_be = htobe16(generation->sync.port);
     for (uint32_t i = 0; i < generation->n_ports && i < TVS_MAX_PORTS; i++)
         sync->local_be[sync->n_local++] = htobe32(generation->ports[i].address);
+    for (uint32_t i = 0; i < sync->n_local; i++)
+        if (generation->ports[i].gateway != 0)
+            sync->gateway_be[sync->n_gateways++] = htobe32(generation->ports[i].gateway);
     sync->node = (uint8_t)generation->node_index;
     sync->worker = (uint8_t)config->worker;
     sync->n_workers = generation->cores.n_workers;
@@ -144,6 +147,14 @@ static void tell_again(struct tvs_sync *sync, struct tvs_worker *worker,
 
 /* ---- what goes to one peer ------------------------------------------------------------------- */
 
+static bool has_gateway(const struct tvs_sync *sync, const struct tvs_worker *worker)
+{
+    for (unsigned i = 0; i < sync->n_gateways; i++)
+        if (worker->nexthops[worker->route(worker->fib, sync->gateway_be[i])].valid)
+            return true;
+    return false;
+}
+
 static void say_hello(struct tvs_sync *sync, struct tvs_worker *worker,
                       const struct tvs_sync_io *io, struct tvs_sync_peer *peer, uint64_t now)
 {
@@ -161,7 +172,10 @@ static void say_hello(struct tvs_sync *sync, struct tvs_worker *worker,
     memcpy(message.body, &hello, sizeof(hello));
     message.body_bytes = sizeof(hello);
     tvs_sync_message_seal(sync, &message);
-    tvs_sync_message_send(sync, worker, io, &message, peer);
+    if (tvs_sync_message_send(sync, worker, io, &message, peer) && peer->asked == 0)
+        peer->asked = now;
+    if (sync->linked == 0 && (peer->asked != 0 || has_gateway(sync, worker)))
+        sync->linked = now;
 }
 
 static void ask_for_all(struct tvs_sync *sync, struct tvs_worker *worker,
@@ -247,18 +261,28 @@ static void answer_bulk(struct tvs_sync *sync, struct tvs_worker *worker,
 
 /* ---- when ------------------------------------------------------------------------------------ */
 
-/* Whether every peer that is there has told what it has. */
+static bool is_past(const struct tvs_sync *sync, uint64_t now, uint64_t since, uint64_t ms)
+{
+    return since != 0 && now - since >= ms * sync->cycles_per_ms;
+}
+
+/*
+ * Whether every peer that is there has told what it has. The time that a peer is given begins when
+ * it can be asked: links and neighbours need seconds of their own.
+ */
 static bool has_found_all(const struct tvs_sync *sync, uint64_t now)
 {
-    uint64_t age = now - sync->started;
-
-    if (age > TVS_SYNC_READY_MS * sync->cycles_per_ms)
+    if (is_past(sync, now, sync->started, TVS_SYNC_READY_MS))
         return true;
     for (uint32_t i = 0; i < sync->n_peers; i++) {
         const struct tvs_sync_peer *peer = &sync->peers[i];
+        bool is_found =
+            tvs_sync_peer_is_here(sync, peer, now)
+                ? peer->pull == TVS_SYNC_PULL_DONE
+                : is_past(sync, now, peer->asked, TVS_SYNC_FIND_MS) ||
+                      (peer->asked == 0 && is_past(sync, now, sync->linked, TVS_SYNC_ROUTE_MS));
 
-        if (tvs_sync_peer_is_here(sync, peer, now) ? peer->pull != TVS_SYNC_PULL_DONE
-                                                   : age < TVS_SYNC_FIND_MS * sync->cycles_per_ms)
+        if (!is_found)
             return false;
     }
     return true;

@@ -29,14 +29,16 @@
 #include "tvs/generation.h"
 
 enum {
-    TVS_SYNC_HELLO_MS = 1000,  /* how often, once both have proved that they live */
-    TVS_SYNC_SEARCH_MS = 100,  /* how often before */
-    TVS_SYNC_GONE_MS = 3500,   /* without a word: it gets no updates */
-    TVS_SYNC_FLUSH_MS = 5,     /* the longest that an update waits for others */
-    TVS_SYNC_AGAIN_MS = 20,    /* from finding a gap to asking, and to asking once more */
-    TVS_SYNC_AGAIN_TRIES = 5,  /* then everything is asked for */
-    TVS_SYNC_PULL_MS = 100,    /* an answer that has not come is asked for again */
-    TVS_SYNC_FIND_MS = 1500,   /* after so long a peer that is silent is not there */
+    TVS_SYNC_HELLO_MS = 1000, /* how often, once both have proved that they live */
+    TVS_SYNC_SEARCH_MS = 100, /* how often before */
+    TVS_SYNC_GONE_MS = 3500,  /* without a word: it gets no updates */
+    TVS_SYNC_FLUSH_MS = 5,    /* the longest that an update waits for others */
+    TVS_SYNC_AGAIN_MS = 20,   /* from finding a gap to asking, and to asking once more */
+    TVS_SYNC_AGAIN_TRIES = 5, /* then everything is asked for */
+    TVS_SYNC_PULL_MS = 100,   /* an answer that has not come is asked for again */
+    TVS_SYNC_FIND_MS = 1500,  /* after so long a peer that could be asked and is silent is absent */
+    TVS_SYNC_ROUTE_MS =
+        4000, /* after so long with a link a peer without a way to it is: ARP ends */
     TVS_SYNC_READY_MS = 60000, /* after so long a pull that does not end is not waited for */
     TVS_SYNC_SCAN = 512,       /* buckets looked at for one answer */
     TVS_SYNC_ROOM = 14 + 20 + 8 + 48 + 40 * 32, /* bytes of the longest frame */
@@ -78,6 +80,7 @@ struct tvs_sync_peer {
     uint64_t sent;      /* the last number of what we sent to it alone */
     uint64_t got;       /* of what it sent to us alone */
     uint64_t hello_at;  /* TSC of the next */
+    uint64_t asked;     /* TSC of the first that had a way to it; 0: none had */
     uint64_t helloed;   /* TSC of the last */
 
     struct tvs_sync_window window; /* of its updates */
@@ -112,12 +115,15 @@ struct tvs_sync {
 
     uint8_t node;
     uint8_t worker;
+    uint8_t n_gateways;
     uint16_t n_workers;
+    uint32_t gateway_be[TVS_MAX_PORTS];
     uint32_t n_peers;
     uint64_t contract;
     uint64_t epoch;
     struct tvs_mac_key key;
     uint64_t cycles_per_ms;
+    uint64_t linked;      /* TSC; when a gateway or a peer was first within reach; 0: none yet */
     uint64_t started;     /* TSC */
     uint64_t due;         /* TSC; before it nothing is to be done for its time */
     uint64_t flush_at;    /* TSC; 0: the queue was empty */

@@ -114,7 +114,7 @@ static bool address(struct tvs_sync *sync, const struct tvs_worker *worker, uint
     return true;
 }
 
-void tvs_sync_message_send(struct tvs_sync *sync, const struct tvs_worker *worker,
+bool tvs_sync_message_send(struct tvs_sync *sync, const struct tvs_worker *worker,
                            const struct tvs_sync_io *io, struct tvs_sync_message *message,
                            const struct tvs_sync_peer *peer)
 {
@@ -123,11 +123,12 @@ void tvs_sync_message_send(struct tvs_sync *sync, const struct tvs_worker *worke
 
     if (!address(sync, worker, message->frame, bytes, peer, &port)) {
         io->give_back(io->context);
-        return;
+        return false;
     }
     sync->counters.sent++;
     sync->counters.sent_bytes += bytes;
     io->send(io->context, (uint16_t)bytes, port);
+    return true;
 }
 
 void tvs_sync_message_spread(struct tvs_sync *sync, const struct tvs_worker *worker,

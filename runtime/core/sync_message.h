@@ -41,8 +41,8 @@ TVS_INLINE bool tvs_sync_session_write(const struct tvs_worker *worker,
 /* Seals the message: nothing of it changes any more. */
 void tvs_sync_message_seal(const struct tvs_sync *sync, struct tvs_sync_message *message);
 
-/* Sends a sealed message on the path that the peer was last heard on. */
-void tvs_sync_message_send(struct tvs_sync *sync, const struct tvs_worker *worker,
+/* Sends a sealed message on the path that the peer was last heard on. False: it leads nowhere. */
+bool tvs_sync_message_send(struct tvs_sync *sync, const struct tvs_worker *worker,
                            const struct tvs_sync_io *io, struct tvs_sync_message *message,
                            const struct tvs_sync_peer *peer);
 

@@ -23,6 +23,7 @@
 #include "notify.h"
 #include "peers.h"
 #include "port.h"
+#include "secret.h"
 #include "steering.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -123,6 +124,7 @@ static void announce_when_ready(void *context)
         if (!self->ports[i].steering_verified)
             return;
     tvs_timer_unset(self->loop, &ready_timer);
+    tvs_peers_look(self); /* what is waited for is logged before what waited */
     error = tvs_exception_announce(self);
     if (error < 0) {
         tvs_error("routes cannot be announced: %s", strerror(-error));
@@ -195,6 +197,22 @@ static int run(void)
     return error < 0 ? 1 : host.exit_status;
 }
 
+/* Whether the key of session sync is there, if it is wanted. */
+static int check_sync(const struct tvs_gen_sync *sync)
+{
+    uint64_t key[2];
+    int error;
+
+    if (sync->n_peers == 0)
+        return 0;
+    error = tvs_secret_key(sync, host.options.secrets_dir, key);
+    explicit_bzero(key, sizeof key);
+    if (error == 0)
+        printf("session sync with %u nodes on UDP port %u, the key is there\n", sync->n_peers,
+               sync->port);
+    return error;
+}
+
 static int check(const struct tvs_bound *bound)
 {
     const struct tvs_generation *generation = bound->generation;
@@ -208,7 +226,7 @@ static int check(const struct tvs_bound *bound)
     printf("%llu MB for sessions, %llu MB for packets\n",
            (unsigned long long)(tvs_workers_bytes(generation) >> 20),
            (unsigned long long)(tvs_ports_bytes(generation) >> 20));
-    return 0;
+    return check_sync(&generation->sync) < 0 ? 1 : 0;
 }
 
 /*

@@ -127,7 +127,7 @@ static void say(const struct tvs_host *host, uint32_t number, enum tvs_peer_stat
         break;
     case TVS_PEER_OTHER_CONTRACT:
         tvs_error("session sync: peer %s is refused: it was compiled with another sync contract "
-                  "(RSS key, RETA, workers, local IPs or sync port differ)",
+                  "(RSS key, RETA, workers, nodes, local IPs or sync port differ)",
                   name);
         break;
     case TVS_PEER_PULLING:
@@ -139,12 +139,13 @@ static void say(const struct tvs_host *host, uint32_t number, enum tvs_peer_stat
     }
 }
 
-static void look(void *context)
+void tvs_peers_look(const struct tvs_host *host)
 {
-    const struct tvs_host *host = context;
     struct tvs_peers *peers = host->peers;
     uint64_t forged = 0;
 
+    if (peers == NULL)
+        return;
     for (uint32_t i = 0; i < host->bound->generation->sync.n_peers; i++) {
         enum tvs_peer_state state = tvs_peer_state(host, i);
 
@@ -162,6 +163,11 @@ static void look(void *context)
         tvs_info("session sync: ready");
         peers->was_ready = true;
     }
+}
+
+static void look(void *context)
+{
+    tvs_peers_look(context);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

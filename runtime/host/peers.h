@@ -26,6 +26,9 @@ void tvs_peers_stop(struct tvs_host *host);
 /* Whether every worker has what the peers had to tell, or there is nobody to ask. */
 bool tvs_peers_ready(const struct tvs_host *host);
 
+/* Logs what has changed. It does so by itself, some times a second. */
+void tvs_peers_look(const struct tvs_host *host);
+
 /* Bytes of all workers' engines and their buffers. */
 uint64_t tvs_peers_bytes(const struct tvs_generation *generation);
 

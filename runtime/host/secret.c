@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -22,16 +25,35 @@ static int digit_of(char c)
     return -1;
 }
 
+/* Without the white space around it: how long it is; `*text` moves to its beginning. */
+static size_t trimmed(const char **text)
+{
+    size_t n;
+
+    while (isspace((unsigned char)**text))
+        (*text)++;
+    n = strlen(*text);
+    while (n > 0 && isspace((unsigned char)(*text)[n - 1]))
+        n--;
+    return n;
+}
+
+/* What is wrong with a text that is no key, without a word of it. */
+static const char *why_not(const char *text)
+{
+    size_t n = trimmed(&text);
+
+    if (n == 0)
+        return "it is empty";
+    if (n != KEY_DIGITS)
+        return n < KEY_DIGITS ? "it is shorter" : "it is longer";
+    return "it has another character";
+}
+
 /* Returns 0, or -EINVAL when the text is no key. */
 static int parse(const char *text, uint64_t key[2])
 {
-    const char *end = text + strlen(text);
-
-    while (isspace((unsigned char)*text))
-        text++;
-    while (end > text && isspace((unsigned char)end[-1]))
-        end--;
-    if (end - text != KEY_DIGITS)
+    if (trimmed(&text) != KEY_DIGITS)
         return -EINVAL;
     key[0] = key[1] = 0;
     for (unsigned i = 0; i < KEY_DIGITS; i++) {
@@ -44,58 +66,68 @@ static int parse(const char *text, uint64_t key[2])
     return 0;
 }
 
-static int read_file(const char *dir, const char *name, char text[TEXT_MAX])
+/* Where the site says that the key is, for messages; the path, when it is in a file. */
+static int where(const struct tvs_gen_sync *sync, const char *secrets_dir, char text[PATH_MAX])
 {
-    char path[4096];
-    FILE *file;
-    size_t n;
+    const char *name = sync->key;
+    int n;
+
+    if (sync->key_is_env)
+        n = snprintf(text, PATH_MAX, "the environment's %s", name);
+    else if (name[0] == '/')
+        n = snprintf(text, PATH_MAX, "%s", name);
+    else
+        n = snprintf(text, PATH_MAX, "%s/%s", secrets_dir, name);
+    return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int read_file(const char *path, char text[TEXT_MAX])
+{
+    ssize_t n = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     int error;
 
-    if (snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : dir, name[0] == '/' ? "" : "/",
-                 name) >= (int)sizeof path)
-        return -ENAMETOOLONG;
-    file = fopen(path, "re");
-    if (file == NULL) {
-        error = -errno;
-        tvs_error("session sync: the key cannot be read from %s: %s", path, strerror(-error));
-        return error;
-    }
-    n = fread(text, 1, TEXT_MAX - 1, file);
-    error = ferror(file) ? -EIO : 0;
-    fclose(file);
-    text[n] = '\0';
-    if (error < 0)
-        tvs_error("session sync: the key cannot be read from %s", path);
+    if (fd >= 0)
+        n = read(fd, text, TEXT_MAX - 1);
+    error = fd < 0 || n < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
     return error;
+}
+
+static int read_variable(const char *name, char text[TEXT_MAX])
+{
+    const char *value = getenv(name);
+
+    if (value == NULL)
+        return -ENOENT;
+    snprintf(text, TEXT_MAX, "%s", value);
+    return 0;
 }
 
 int tvs_secret_key(const struct tvs_gen_sync *sync, const char *secrets_dir, uint64_t key[2])
 {
-    char text[TEXT_MAX] = "";
-    int error = 0;
+    char text[TEXT_MAX] = "", place[PATH_MAX];
+    int error = where(sync, secrets_dir, place);
 
-    if (sync->key_is_env) {
-        const char *value = getenv(sync->key);
-
-        if (value == NULL) {
-            tvs_error("session sync: the environment has no %s, where the site says the key is",
-                      sync->key);
-            return -ENOENT;
-        }
-        error = strlen(value) < sizeof text ? 0 : -EINVAL;
-        if (error == 0)
-            strcpy(text, value);
-    } else {
-        error = read_file(secrets_dir, sync->key, text);
-        if (error < 0)
-            return error;
+    if (error < 0) {
+        tvs_error("session sync: the path of the key is too long: %.64s...", place);
+        return error;
     }
-    if (error == 0)
-        error = parse(text, key);
-    explicit_bzero(text, sizeof text);
+    error = sync->key_is_env ? read_variable(sync->key, text) : read_file(place, text);
+    if (error < 0 && sync->key_is_env)
+        tvs_error("session sync: the environment has no %s, where the site says the key is",
+                  sync->key);
+    else if (error < 0)
+        tvs_error("session sync: the key cannot be read from %s: %s", place, strerror(-error));
+    if (error < 0)
+        return error;
+    error = parse(text, key);
     if (error < 0)
         tvs_error("session sync: the key in %s is not 32 hexadecimal digits, such as `openssl rand "
-                  "-hex 16` prints",
-                  sync->key);
+                  "-hex 16` prints: %s",
+                  place, why_not(text));
+    explicit_bzero(text, sizeof text);
     return error;
 }

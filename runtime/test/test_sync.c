@@ -16,6 +16,60 @@ static void test_alone_it_waits_for_others(void **state)
     cluster_free(&cluster);
 }
 
+/* Neighbours of its ports: the fixture's peers are on its first, with that port's gateway. */
+static void links_set(const struct side *side, bool first, bool second)
+{
+    assert_int_equal(tvs_node_set_nexthop(side->node, 0, first), 0);
+    assert_int_equal(tvs_node_set_nexthop(side->node, 1, second), 0);
+}
+
+/* Its patience begins when it can ask: links and neighbours take as long as they take. */
+static void test_it_waits_for_its_link(void **state)
+{
+    struct cluster cluster;
+
+    (void)state;
+    cluster_make(&cluster, 2, 1);
+    side_up(&cluster.side[0]);
+    links_set(&cluster.side[0], false, false);
+    cluster_run(&cluster, 10000);
+    assert_false(side_is_ready(&cluster.side[0]));
+    links_set(&cluster.side[0], true, true);
+    cluster_run(&cluster, TVS_SYNC_FIND_MS - TVS_SYNC_SEARCH_MS);
+    assert_false(side_is_ready(&cluster.side[0]));
+    cluster_run(&cluster, 3 * TVS_SYNC_SEARCH_MS);
+    assert_true(side_is_ready(&cluster.side[0]));
+    cluster_free(&cluster);
+
+    cluster_make(&cluster, 2, 1); /* its peer was there all the time, behind the link */
+    side_up(&cluster.side[1]);
+    cluster_run(&cluster, 3000);
+    side_up(&cluster.side[0]);
+    links_set(&cluster.side[0], false, false);
+    cluster_run(&cluster, 3000);
+    assert_false(side_is_ready(&cluster.side[0]));
+    links_set(&cluster.side[0], true, true);
+    cluster_run(&cluster, 500);
+    assert_true(side_is_ready(&cluster.side[0]));
+    assert_int_equal(COUNT(&cluster.side[0], pulled), WORKERS);
+    cluster_free(&cluster);
+}
+
+static void test_without_a_link_it_does_not_wait_for_ever(void **state)
+{
+    struct cluster cluster;
+
+    (void)state;
+    cluster_make(&cluster, 2, 1);
+    side_up(&cluster.side[0]);
+    links_set(&cluster.side[0], false, false);
+    cluster_run(&cluster, TVS_SYNC_READY_MS - TVS_SYNC_SEARCH_MS);
+    assert_false(side_is_ready(&cluster.side[0]));
+    cluster_run(&cluster, 3 * TVS_SYNC_SEARCH_MS);
+    assert_true(side_is_ready(&cluster.side[0]));
+    cluster_free(&cluster);
+}
+
 static void test_together_they_are_ready_soon(void **state)
 {
     struct cluster cluster;
@@ -401,6 +455,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alone_it_waits_for_others),
+        cmocka_unit_test(test_it_waits_for_its_link),
+        cmocka_unit_test(test_without_a_link_it_does_not_wait_for_ever),
         cmocka_unit_test(test_together_they_are_ready_soon),
         cmocka_unit_test(test_a_copy_forwards_as_the_owner_does),
         cmocka_unit_test(test_half_open_sessions_stay_at_home),

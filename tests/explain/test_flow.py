@@ -113,6 +113,11 @@ def test_clusters_in_the_order_of_preference() -> None:
         ("10.0.0.1 -> 172.16.1.5/icmp", Kind.LOCAL_IP, "is answered"),
         ("10.0.0.1:80 -> 172.16.1.1:2000/tcp", Kind.LOCAL_IP, "lip_unknown"),
         ("1.2.3.4:1 -> 192.0.2.23:179/tcp", Kind.OWN_ADDRESS, "of tvs-b3 itself"),
+        ("192.0.2.12:1 -> 192.0.2.11:7000/tcp", Kind.OWN_ADDRESS, "goes to its kernel"),
+        ("192.0.2.12:1 -> 192.0.2.11:7001/udp", Kind.OWN_ADDRESS, "goes to its kernel"),
+        ("192.0.2.12:49152 -> 192.0.2.11:7000/udp", Kind.SYNC, "worker 1 takes what tvs-a2 tells"),
+        ("192.0.2.12:49156 -> 192.0.2.11:7000/udp", Kind.SYNC, "worker 0 takes what tvs-a2 tells"),
+        ("192.0.2.21:1 -> 192.0.2.11:7000/udp", Kind.SYNC, "counted as `stranger`"),
         ("1.2.3.4:1 -> 9.9.9.9:80/tcp", Kind.FOREIGN, "no node announces it"),
     ],
 )

@@ -1,6 +1,7 @@
 """Session sync of the real daemon, with a peer that is written in Python."""
 
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tests.host.node import (
     namespaces,
     socket_in,
     start,
+    tvsd,
     until,
     wire_in,
 )
@@ -259,23 +261,51 @@ def test_what_is_not_a_peers_is_refused_and_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "the key cannot be read from"),
-        ("short", "is not 32 hexadecimal digits"),
-        ("g" * 32, "is not 32 hexadecimal digits"),
-        (KEY_TEXT + "0", "is not 32 hexadecimal digits"),
+        (None, "the key cannot be read from {}: No such file or directory"),
+        ("/", "the key cannot be read from {}: Is a directory"),
+        ("", "the key in {} is not 32 hexadecimal digits, {}: it is empty"),
+        ("beef", "the key in {} is not 32 hexadecimal digits, {}: it is shorter"),
+        ("g" * 32, "the key in {} is not 32 hexadecimal digits, {}: it has another character"),
+        (KEY_TEXT + "0", "the key in {} is not 32 hexadecimal digits, {}: it is longer"),
     ],
-    ids=["missing", "short", "digits", "long"],
+    ids=["missing", "directory", "empty", "short", "digits", "long"],
 )
 def test_without_a_key_it_does_not_start(tmp_path: Path, text: str | None, reason: str) -> None:
-    (tmp_path / "secrets").mkdir()
-    if text is not None:
-        (tmp_path / "secrets" / "sync.key").write_text(text, encoding="ascii")
+    """It says which file it is and what is wrong with it, not what is in it; so does --check."""
+    path = tmp_path / "secrets" / "sync.key"
+    (path if text == "/" else path.parent).mkdir(parents=True)
+    if text is not None and text != "/":
+        path.write_text(text, encoding="ascii")
+    shared_object = generation(tmp_path, N_PEERS="1")
+    expected = reason.format(path, "such as `openssl rand -hex 16` prints")
+    checked = checking(shared_object, path.parent)
+    assert checked.returncode == 1
+    assert expected in checked.stderr
     with namespaces() as (name, _):
-        process = start(name, generation(tmp_path, N_PEERS="1"), tmp_path)
+        process = start(name, shared_object, tmp_path)
         assert process.wait(10) == 1
     said = (tmp_path / "log").read_text(encoding="utf-8")
-    assert reason in said
-    assert text is None or text not in said
+    assert expected in said
+    assert len(text or "") < 2 or str(text) not in said + checked.stderr
+
+
+def checking(shared_object: Path, secrets: Path) -> "subprocess.CompletedProcess[str]":
+    command = [str(tvsd()), "--generation", str(shared_object), "--secrets-dir", str(secrets)]
+    return subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("text", ["{}", "{}\n", "  {}\r\n"], ids=["bare", "line", "crlf"])
+def test_a_check_finds_the_key(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sync.key").write_text(text.format(KEY_TEXT.upper()), encoding="ascii", newline="")
+    checked = checking(generation(tmp_path, N_PEERS="1"), tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "session sync with 1 nodes on UDP port 7000, the key is there" in checked.stdout
+
+
+def test_a_path_may_be_too_long(tmp_path: Path) -> None:
+    checked = checking(generation(tmp_path, N_PEERS="1", KEY='"' + "k/" * 2047 + 'k"'), tmp_path)
+    assert checked.returncode == 1
+    assert "the path of the key is too long" in checked.stderr
 
 
 def test_a_key_may_be_in_the_environment(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The lab's shape, from the example and from sites that no lab can be made of."""
 
+import re
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -104,3 +105,16 @@ def test_client_addresses_are_no_network_addresses(laptop: Site) -> None:
     assert set(addresses) <= set(topology.client_network.hosts())
     assert topology.client_network[1] not in addresses
     assert addresses[0] == IPv4Address(int(topology.client_network.network_address) + 2)
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "../../../../../etc/shadow", "keys/../../x", ".."])
+def test_a_key_outside_of_the_lab_is_refused(laptop: Site, path: str) -> None:
+    """The lab writes a key there, as root."""
+    cluster = laptop.clusters[0]
+    assert cluster.sync is not None
+    key = Secret(source=SecretSource.FILE, name=path)
+    sync = cluster.sync.model_copy(update={"key": key})
+    site = laptop.model_copy(update={"clusters": (cluster.model_copy(update={"sync": sync}),)})
+    with pytest.raises(LabError, match=f"is in {re.escape(path)}$") as caught:
+        build_topology(site, LAPTOP)
+    assert "leaves this machine's files alone" in caught.value.help

@@ -139,6 +139,8 @@ POOL_CAN_EMPTY = _code(706, "one failure empties a pool", Severity.WARNING)
 FAILOVER_SLOW = _code(707, "dead node is noticed later than promised")
 SYNC_ALONE = _code(708, "session sync without another node")
 SYNC_PORT_TAKEN = _code(709, "port of session sync is taken")
+SYNC_MTU = _code(710, "messages of session sync do not fit the MTU")
+SYNC_KEY_HIDDEN = _code(711, "key of session sync is where the daemon sees nothing")
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

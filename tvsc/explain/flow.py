@@ -136,7 +136,10 @@ class Explainer:
             ),
             None,
         )
-        if owner is not None:
+        told = self._told(flow, owner)
+        if told:
+            kind, summary = Kind.SYNC, told
+        elif owner is not None:
             kind = Kind.OWN_ADDRESS
             summary = (
                 f"{flow.destination} is an address of {owner} itself: the packet goes to its"
@@ -150,6 +153,26 @@ class Explainer:
                 " to its kernel"
             )
         return FlowExplanation(str(flow), kind, summary, None, ())
+
+    def _told(self, flow: Flow, owner: str | None) -> str:
+        """What becomes of a message of session sync to a node; nothing when it is none."""
+        sync = self.by_name[owner].sync if owner is not None else None
+        if owner is None or sync is None:
+            return ""
+        if (flow.protocol, flow.destination_port) != ("udp", sync.port):
+            return ""
+        if all(flow.destination != path.local for p in sync.peers for path in p.paths):
+            return ""  # a port without a partner
+        what = f"{flow.destination} udp {sync.port} is session sync of {owner}"
+        sender = next(
+            (p.name for p in sync.peers if flow.source in {path.remote for path in p.paths}), None
+        )
+        if sender is None:
+            return (
+                f"{what}: the packet is not from a peer, so it is refused and counted as `stranger`"
+            )
+        worker = self._arrival(owner, flow.packet).worker
+        return f"{what}: worker {worker} takes what {sender} tells; its kernel never sees it"
 
     # -- parts
 

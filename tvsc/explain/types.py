@@ -17,6 +17,7 @@ class Kind(StrEnum):
     ECHO = "echo"
     LOCAL_IP = "local-ip"
     OWN_ADDRESS = "own-address"
+    SYNC = "session-sync"
     FOREIGN = "foreign"
 
 

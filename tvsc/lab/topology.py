@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tvsc.lab.errors import LabError
 from tvsc.model import (
@@ -253,11 +253,12 @@ def _sync_key(cluster: Cluster) -> SyncKey | None:
     if cluster.sync is None:
         return None
     key = cluster.sync.key
-    if key.source is SecretSource.FILE and key.name.startswith("/"):
+    path = PurePosixPath(key.name)
+    if key.source is SecretSource.FILE and (path.is_absolute() or ".." in path.parts):
         raise LabError(
             f"the sync key of cluster `{cluster.name}` is in {key.name}",
             help="the lab makes keys of its own and leaves this machine's files alone: "
-            "a relative path is one below the directory of secrets",
+            "a relative path without `..` is one below the directory of secrets",
         )
     return SyncKey(is_env=key.source is SecretSource.ENV, name=key.name)
 

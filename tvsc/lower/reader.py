@@ -44,13 +44,34 @@ from tvsc.source import Span
 T = TypeVar("T")
 
 MAX_MS = 7 * 86_400_000
+_NAME_MAX, _PATH_MAX = 255, 4095 - len("/etc/tvs/")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
 
 
-def _is_file(path: str) -> bool:
-    """Whether a path can be that of a file, and is not that of a directory for certain."""
-    return path.rpartition("/")[2] not in ("", ".", "..")
+def _no_file(path: str) -> str:
+    """Why no file can have this path on a node (Linux; it begins at /etc/tvs), or nothing."""
+    if path.rpartition("/")[2] in ("", ".", ".."):
+        return f"{_shown(path)} is not the path of a file"
+    raw = path.encode()
+    if max(map(len, raw.split(b"/"))) > _NAME_MAX:
+        return f"a name in a path has at most {_NAME_MAX} bytes"
+    if len(raw) > _PATH_MAX:
+        return f"a path has at most {_PATH_MAX} bytes"
+    return ""
+
+
+def _no_variable(name: str) -> str:
+    """Why no variable of the environment can have this name, or nothing."""
+    return (
+        ""
+        if _VARIABLE.fullmatch(name)
+        else f"{_shown(name)} is not the name of an environment variable"
+    )
+
+
+def _shown(text: str) -> str:
+    return f"`{text}`" if text else "an empty text"
 
 
 class Reader:
@@ -385,12 +406,9 @@ class Reader:
             )
         source = SecretSource(self.word(("file", "env")))
         name = self.text()
-        file = source is SecretSource.FILE
-        fits = _is_file(name) if file else _VARIABLE.fullmatch(name)
-        if not fits:
-            what = "the path of a file" if file else "the name of an environment variable"
-            shown = f"`{name}`" if name else "an empty text"
-            fail(codes.BAD_NAME, f"{shown} is not {what}", self.last)
+        wrong = _no_file(name) if source is SecretSource.FILE else _no_variable(name)
+        if wrong:
+            fail(codes.BAD_NAME, wrong, self.last)
         return Secret(source=source, name=name)
 
     def ranges(self, low: int, high: int) -> tuple[IntRange, ...]:
