@@ -29,14 +29,24 @@ def sessions_have_ports(site: Site) -> Iterator[Diagnostic]:
         have = cluster.local_ips.per_worker * PORTS_PER_LIP
         if cluster.sessions_per_worker > have:
             needed = -(-cluster.sessions_per_worker // PORTS_PER_LIP)
+            most = most_local_ips(cluster)
+            fewer, more = f"at most {have} sessions", f"write `workers {needed} each`, or "
+            if needed > most:
+                fewer = f"at most {most * PORTS_PER_LIP} sessions, with `workers {most} each`"
+                more = f"{len(cluster.nodes)} nodes have slots for no more: write "
             yield Diagnostic(
                 codes.SESSIONS_EXCEED_PORTS,
                 f"{cluster.sessions_per_worker} sessions per worker need {needed} local IPs, and a"
                 f" worker has {cluster.local_ips.per_worker}",
                 site.span(cluster, "sessions"),
                 (Note("local IPs are given here", site.span(cluster.local_ips, "workers")),),
-                f"write `workers {needed} each`, or at most {have} sessions",
+                f"{more}{fewer}",
             )
+
+
+def most_local_ips(cluster: Cluster) -> int:
+    """As many as each worker of each node can have."""
+    return MAX_SLOTS // max(1, len(cluster.nodes))
 
 
 def local_ips_fit_slots(site: Site) -> Iterator[Diagnostic]:
@@ -52,7 +62,7 @@ def local_ips_fit_slots(site: Site) -> Iterator[Diagnostic]:
                 f" worker has slots for {MAX_SLOTS}",
                 site.span(cluster.local_ips, "workers"),
                 _copies_count(site, cluster),
-                help=f"at most {MAX_SLOTS // nodes} each fit",
+                help=f"at most {most_local_ips(cluster)} each fit",
             )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tvsc.checks.capacity import PORTS_PER_LIP
+from tvsc.checks.capacity import PORTS_PER_LIP, most_local_ips
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.model import Cluster, Protocol, Service, Site, Steering
@@ -118,6 +118,15 @@ def load_fits(site: Site) -> Iterator[Diagnostic]:
         enough = _rounded(wanted)
         each = -(-enough // PORTS_PER_LIP)
         more = f" and `workers {each} each`" if enough > room.ports else ""
+        help_text = (
+            f"write `sessions {_written(enough)} per worker`{more}, which is enough with one node"
+            " lost, too"
+        )
+        if each > most_local_ips(cluster):
+            help_text = (
+                f"each worker would need {each} local IPs, more than {nodes} nodes have slots for:"
+                " more workers, more nodes or less load"
+            )
         yield Diagnostic(
             codes.LOAD_EXCEEDS,
             f"the services declare {_sessions(demand)}, cluster `{cluster.name}` has room for"
@@ -130,8 +139,7 @@ def load_fits(site: Site) -> Iterator[Diagnostic]:
                 ),
                 Note("the largest load", site.span(heaviest, "load")),
             ),
-            f"write `sessions {_written(enough)} per worker`{more}, which is enough with one node"
-            " lost, too",
+            help_text,
         )
 
 
