@@ -259,18 +259,28 @@ def _places(found: object) -> list[str]:
     return sorted(places)
 
 
+def _line(file: Path, start: str, after: str = "") -> str:
+    """`site.tvs:N` of the first line that begins with `start`, behind that with `after`."""
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    first = next(n for n, line in enumerate(lines) if line.startswith(after))
+    number = next(n for n, line in enumerate(lines) if n >= first and line.startswith(start))
+    return f"{file.name}:{number + 1}"
+
+
 def test_definitions_and_references(two: Path) -> None:
+    file = two / "site.tvs"
+
     async def session() -> None:
         async with editor(two) as client:
             site = client.open(two / "site.tvs")
             shop = client.open(two / "pools" / "shop.tvs")
             for marker, inside, expected in [
-                ("asn      fabric", 10, ["site.tvs:8"]),
+                ("asn      fabric", 10, [_line(file, "let fabric")]),
                 ("80  -> web", 8, ["web.tvs:3"]),
-                ("cluster B like A", 15, ["site.tvs:41"]),
-                ('like "tvs-a{n}"', 8, ["site.tvs:63"]),
-                ('like "tvs-a{n}"', 12, ["site.tvs:74"]),
-                ("nic     x520", 9, ["site.tvs:22"]),
+                ("cluster B like A", 15, [_line(file, "cluster A")]),
+                ('like "tvs-a{n}"', 8, [_line(file, 'node "tvs-a{n}"')]),
+                ('like "tvs-a{n}"', 12, [_line(file, "for n", "cluster B")]),
+                ("nic     x520", 9, [_line(file, "nic x520")]),
                 ('"pools/*.tvs"', 3, ["dns.tvs:1", "shop.tvs:1", "web.tvs:1"]),
                 ("steering fdir", 3, []),
             ]:
@@ -279,7 +289,11 @@ def test_definitions_and_references(two: Path) -> None:
             where = types.ReferenceContext(include_declaration=True)
             params = types.ReferenceParams(where, document(site), client.at(site, "let lips ", 5))
             found = await client.text_document_references_async(params)
-            assert _places(found) == ["site.tvs:11", "site.tvs:50", "site.tvs:72"]
+            assert _places(found) == [
+                _line(file, "let lips"),
+                _line(file, "short", "cluster A"),
+                _line(file, "local-ips { short", "cluster B"),
+            ]
             light = types.DocumentHighlightParams(document(site), client.at(site, "let lips ", 5))
             assert len(await client.text_document_document_highlight_async(light) or ()) == 3
 
@@ -334,7 +348,7 @@ def test_what_cannot_be_is_refused_in_words(two: Path) -> None:
             (shown,) = client.shown
             assert shown == (
                 "site.tvs has syntax errors and is left alone;"
-                " the first in line 102: `{` is never closed"
+                f" the first in line {text.count(chr(10)) + 1}: `{{` is never closed"
             )
 
     talk(session())
