@@ -17,6 +17,16 @@ size_t tvs_sync_bytes(uint32_t n_peers)
            TVS_SYNC_WINDOW * TVS_SYNC_SESSIONS * sizeof(uint32_t);
 }
 
+/* Of our addresses those that some peer sends to: another port of ours is the kernel's. */
+static void local_add(struct tvs_sync *sync, uint32_t local_be)
+{
+    for (unsigned i = 0; i < sync->n_local; i++)
+        if (sync->local_be[i] == local_be)
+            return;
+    if (sync->n_local < TVS_MAX_PORTS)
+        sync->local_be[sync->n_local++] = local_be;
+}
+
 static void peer_init(struct tvs_sync *sync, struct tvs_sync_peer *peer,
                       const struct tvs_gen_peer *from, uint64_t now)
 {
@@ -32,6 +42,7 @@ static void peer_init(struct tvs_sync *sync, struct tvs_sync_peer *peer,
             .source_port_be = htobe16(path->source_ports[sync->worker]),
         };
         tvs_sync_path_prepare(&peer->paths[i], sync->port_be);
+        local_add(sync, peer->paths[i].local_be);
     }
 }
 
@@ -44,8 +55,6 @@ struct tvs_sync *tvs_sync_init(void *memory, const struct tvs_sync_config *confi
 
     sync->port_be = htobe16(generation->sync.port);
     for (uint32_t i = 0; i < generation->n_ports && i < TVS_MAX_PORTS; i++)
-        sync->local_be[sync->n_local++] = htobe32(generation->ports[i].address);
-    for (uint32_t i = 0; i < sync->n_local; i++)
         if (generation->ports[i].gateway != 0)
             sync->gateway_be[sync->n_gateways++] = htobe32(generation->ports[i].gateway);
     sync->node = (uint8_t)generation->node_index;

@@ -117,7 +117,7 @@ def test_clusters_in_the_order_of_preference() -> None:
         ("192.0.2.12:1 -> 192.0.2.11:7001/udp", Kind.OWN_ADDRESS, "goes to its kernel"),
         ("192.0.2.12:49152 -> 192.0.2.11:7000/udp", Kind.SYNC, "worker 1 takes what tvs-a2 tells"),
         ("192.0.2.12:49156 -> 192.0.2.11:7000/udp", Kind.SYNC, "worker 0 takes what tvs-a2 tells"),
-        ("192.0.2.21:1 -> 192.0.2.11:7000/udp", Kind.SYNC, "counted as `stranger`"),
+        ("192.0.2.21:1 -> 192.0.2.11:7000/udp", Kind.SYNC, "dropped (`sync_no_peer`)"),
         ("1.2.3.4:1 -> 9.9.9.9:80/tcp", Kind.FOREIGN, "no node announces it"),
     ],
 )

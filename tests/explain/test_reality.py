@@ -67,6 +67,7 @@ def flows(example: str, seed: int) -> list[Flow]:
         lambda: (chance.choice(plan.lips.own).address, 2000, chance.choice([*PROTOCOLS])),
         lambda: (chance.choice(plan.lips.entries).address, 2000, chance.choice([*PROTOCOLS])),
         lambda: (IPv4Address("192.0.2.12"), 179, "tcp"),
+        lambda: (IPv4Address("192.0.2.12"), 7000, "udp"),
         lambda: (IPv4Address("198.51.100.99"), 53, "udp"),
     ]
     made = []
@@ -120,7 +121,9 @@ def is_martian(flow: Flow) -> bool:
 
 
 def becomes(kind: Kind, flow: Flow, of_peer: bool) -> tuple[str, str | None]:
-    """Verdict and drop reason that the explanation stands for."""
+    """Verdict and drop reason that the explanation stands for. tvs-replay has no peers: it leaves
+    to the kernel what tests/host/test_sync.py sees the daemon take for session sync.
+    """
     if of_peer:
         return "drop", "lip_of_peer"
     if kind is Kind.LOCAL_IP and flow.protocol != "icmp":
@@ -129,7 +132,8 @@ def becomes(kind: Kind, flow: Flow, of_peer: bool) -> tuple[str, str | None]:
         return "drop", "martian_source"
     if kind is Kind.NO_LISTENER:
         return "drop", "vip_no_listener"
-    return ("kernel" if kind in (Kind.OWN_ADDRESS, Kind.FOREIGN) else "tx"), None
+    kernels = (Kind.OWN_ADDRESS, Kind.FOREIGN, Kind.SYNC)
+    return ("kernel" if kind in kernels else "tx"), None
 
 
 @pytest.mark.parametrize(("example", "steering"), CASES)

@@ -169,7 +169,7 @@ class Explainer:
         )
         if sender is None:
             return (
-                f"{what}: the packet is not from a peer, so it is refused and counted as `stranger`"
+                f"{what}: the packet is from no peer's address, so it is dropped (`sync_no_peer`)"
             )
         worker = self._arrival(owner, flow.packet).worker
         return f"{what}: worker {worker} takes what {sender} tells; its kernel never sees it"
