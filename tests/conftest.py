@@ -20,7 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # What earlier runs of other checkouts left in the user's cache must not decide a test.
+    os.environ["XDG_CACHE_HOME"] = str(config.rootpath / "build/cache")
     # What a shell starts in the background ignores SIGINT, and so would all that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,6 +19,7 @@ import pytest
 from tests.compile.probe import run_c
 from tvsc.bench.edits import EDITS, INTERVAL, NEW_VIP, WEIGHT, Edit, apply_edit
 from tvsc.bench.sites import write_site
+from tvsc.build.generation import project_name
 from tvsc.build.progress import Progress
 from tvsc.build.toolchain import base_hash, find_compiler
 from tvsc.codegen import SHARED_SOURCES, render_site
@@ -222,6 +223,53 @@ def test_a_node_alone_has_the_same_bytes(good: Built, tmp_path: Path) -> None:
     parts = ("pools", "servers-000", "services", "path", "node")
     assert set(other.objects()) == {f"{part}-lb-b3" for part in parts}
     assert other.generations() == {"lb-b3": good.generations()["lb-b3"]}
+
+
+# What an earlier compilation left
+
+
+def _gone(text: str) -> str:
+    """As another Python's meson wrote it, one whose environment was removed since."""
+    return text.replace(sys.executable, "/gone/bin/python")
+
+
+def _torn(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [_gone, _torn])
+def test_a_build_that_cannot_go_on_starts_anew(made: Built, damage: Callable[[str], str]) -> None:
+    (ninja,) = made.out.glob(".tvsc/build/*/build/build.ninja")
+    text = ninja.read_text(encoding="utf-8")
+    assert damage(text) != text
+    ninja.write_text(damage(text), encoding="utf-8")
+    project = ninja.parents[1] / "source/meson.build"
+    project.write_text(project.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    before = made.generations()
+    assert apply_edit(WEIGHT, made.files())
+    assert not made.compile().unchanged
+    assert made.generations() != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("tvsc.build.generation.find_meson", lambda: ["/other/python", "-m", "mesonbuild"]),
+        ("tvsc.build.generation.version", lambda _: "0.1"),
+        ("tvsc.build.generation.runtime_dir", lambda: Path("/other/runtime")),
+    ],
+    ids=["meson's path", "meson's version", "the runtime's path"],
+)
+def test_another_meson_builds_elsewhere(
+    change: tuple[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two checkouts share the cache of the bench, and neither may run the other's meson."""
+    compiler = find_compiler()
+    before = project_name("base", compiler)
+    assert before == project_name("base", compiler)
+    monkeypatch.setattr(*change)
+    assert project_name("base", compiler) != before
 
 
 # Recall

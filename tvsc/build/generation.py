@@ -3,9 +3,9 @@
 A source that is no node's own is compiled once for all nodes that have its very text and the same
 instruction set, and named after the first of them.
 
-The project lives in OUT/.tvsc/build/HASH, where HASH covers the runtime, the templates and the
-compiler: with another of them the build starts anew. Sources are rewritten only when their text
-changes, so ninja compiles what changed.
+The project lives in OUT/.tvsc/build/HASH, where HASH covers the runtime, the templates, the
+compiler and the meson that wrote build.ninja: with another of them the build starts anew. Sources
+are rewritten only when their text changes, so ninja compiles what changed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from tvsc.build.failure import failed
@@ -79,6 +80,24 @@ def _write_sources(units: list[Unit], source: Path) -> None:
     _write(source / "meson.build", text)
 
 
+def project_name(base: str, compiler: Compiler) -> str:
+    """HASH of the project. build.ninja names meson by its path, and only that version reads it."""
+    text = "\n".join((base, compiler.cc, *find_meson(), version("meson"), str(runtime_dir())))
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _set_up(
+    build: Path, source: Path, env: dict[str, str], keep_fd: int | None, werror: bool
+) -> None:
+    """A new build directory. BuildError when meson does not make it."""
+    shutil.rmtree(build, ignore_errors=True)
+    options = ["--werror"] if werror else []
+    result = run([*find_meson(), "setup", build, source, *options], env=env, keep_fd=keep_fd)
+    if result.status != 0:
+        shutil.rmtree(build, ignore_errors=True)
+        raise failed(codes.BUILD_FAILED, "meson could not set up the build", None, result.output)
+
+
 def build_generations(
     units: list[Unit],
     build_root: Path,
@@ -90,7 +109,7 @@ def build_generations(
     werror: bool = False,
 ) -> dict[str, Path]:
     """Builds every unit; node -> generation.so in the build directory. BuildError otherwise."""
-    root = build_root / sha256(f"{base}\n{compiler.cc}".encode()).hexdigest()[:16]
+    root = build_root / project_name(base, compiler)
     for other in build_root.glob("*"):
         if other != root:
             shutil.rmtree(other, ignore_errors=True)
@@ -98,24 +117,16 @@ def build_generations(
     _write_sources(units, source)
 
     env = {**BUILD_ENV, **NINJA_ENV, "CC": compiler.cc, "NINJA": find_ninja()}
-    if not (build / "build.ninja").is_file():
-        shutil.rmtree(build, ignore_errors=True)
-        argv: list[str | Path] = [
-            *find_meson(),
-            "setup",
-            build,
-            source,
-            *(["--werror"] if werror else []),
-        ]
-        result = run(argv, env=env, keep_fd=keep_fd)
-        if result.status != 0:
-            shutil.rmtree(build, ignore_errors=True)
-            raise failed(
-                codes.BUILD_FAILED, "meson could not set up the build", None, result.output
-            )
+    is_used = (build / "build.ninja").is_file()
+    if not is_used:
+        _set_up(build, source, env, keep_fd, werror)
     with progress.step(f"compile {len(units)} node{'s' if len(units) != 1 else ''}") as on_line:
-        argv = [find_ninja(), "-C", build, "-j", str(jobs)]
+        argv: list[str | Path] = [find_ninja(), "-C", build, "-j", str(jobs)]
         result = run(argv, env=env, keep_fd=keep_fd, on_line=on_line)
+        if result.status != 0 and is_used:
+            # What an earlier compilation left may be damaged, or be of a machine that has changed.
+            _set_up(build, source, env, keep_fd, werror)
+            result = run(argv, env=env, keep_fd=keep_fd, on_line=on_line)
     if result.status != 0:
         raise failed(
             codes.BUILD_FAILED,
