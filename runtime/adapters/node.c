@@ -133,12 +133,10 @@ static int pools_make(struct tvs_node *node)
 
 static int backend_index_make(struct tvs_node *node)
 {
-    uint32_t size = tvs_backend_index_size(node->n_backends);
-    struct tvs_backend_index *index = calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
+    struct tvs_backend_index *index = tvs_backend_index_make(node->n_backends);
 
     if (index == NULL)
         return -ENOMEM;
-    index->mask = size - 1;
     for (uint32_t p = 0; p < node->generation->n_pools; p++)
         for (uint32_t i = 0; i < node->generation->pools[p].n_backends; i++) {
             const struct tvs_backend *backend = &node->backends[node->first_backend[p] + i];

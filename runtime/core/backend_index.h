@@ -6,6 +6,8 @@
 #ifndef TVS_CORE_BACKEND_INDEX_H
 #define TVS_CORE_BACKEND_INDEX_H
 
+#include <stdlib.h>
+
 #include "tvs/base.h"
 
 struct tvs_backend_entry {
@@ -32,17 +34,21 @@ TVS_INLINE uint32_t tvs_backend_hash(uint16_t pool, uint32_t address_be, uint16_
     return (uint32_t)(mixed ^ mixed >> 64);
 }
 
-/* Entries for so many servers: a power of two. */
-TVS_INLINE uint32_t tvs_backend_index_size(uint32_t n_backends)
+/* Empty, with room for so many servers; the caller's to free(). NULL: no memory. */
+TVS_INLINE struct tvs_backend_index *tvs_backend_index_make(uint32_t n_backends)
 {
+    struct tvs_backend_index *index;
     uint32_t size = 2;
 
     while (size < 2 * n_backends)
         size *= 2;
-    return size;
+    index = calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
+    if (index != NULL)
+        index->mask = size - 1;
+    return index;
 }
 
-/* The index is of tvs_backend_index_size() entries. Of two with one key the first stays. */
+/* No more than it was made for. Of two with one key the first stays. */
 TVS_INLINE void tvs_backend_index_add(struct tvs_backend_index *index, uint16_t pool,
                                       uint32_t address_be, uint16_t port_be, uint32_t id)
 {

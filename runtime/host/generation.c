@@ -56,17 +56,11 @@ void tvs_generation_close(struct tvs_bound *bound)
 /* For session sync: empty, with room for every server. NULL: no memory. */
 static struct tvs_backend_index *index_make(const struct tvs_generation *generation)
 {
-    struct tvs_backend_index *index;
     uint32_t n = 0;
-    uint32_t size;
 
     for (uint32_t i = 0; i < generation->n_pools; i++)
         n += generation->pools[i].n_backends;
-    size = tvs_backend_index_size(n);
-    index = calloc(1, sizeof *index + size * sizeof index->entry[0]);
-    if (index != NULL)
-        index->mask = size - 1;
-    return index;
+    return tvs_backend_index_make(n);
 }
 
 int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *why, size_t why_bytes)

@@ -11,11 +11,9 @@ enum { MOST_STEPS = 32 };
 static struct tvs_backend_index *index_make(uint32_t n, uint32_t step, uint32_t per_address,
                                             uint16_t n_pools)
 {
-    uint32_t size = tvs_backend_index_size(n);
-    struct tvs_backend_index *index = calloc(1, sizeof(*index) + size * sizeof(index->entry[0]));
+    struct tvs_backend_index *index = tvs_backend_index_make(n);
 
     assert_non_null(index);
-    index->mask = size - 1;
     for (uint32_t i = 0; i < n; i++)
         tvs_backend_index_add(index, (uint16_t)(i % n_pools),
                               htobe32(0x0a000001 + i / per_address * step),

@@ -175,13 +175,10 @@ static void test_backend_index(void **state)
 
     (void)state;
     for (uint32_t n = 0; n <= N; n += n < 5 ? 1 : 59) {
-        uint32_t size = tvs_backend_index_size(n);
-        size_t bytes = sizeof(struct tvs_backend_index) + size * sizeof(struct tvs_backend_entry);
-        struct tvs_backend_index *index = calloc(1, bytes);
+        struct tvs_backend_index *index = tvs_backend_index_make(n);
 
         assert_non_null(index);
-        assert_true(size > n && (size & (size - 1)) == 0);
-        index->mask = size - 1;
+        assert_true(index->mask >= n && (index->mask & (index->mask + 1)) == 0);
         for (uint32_t i = 0; i < n; i++) { /* of few values, so that keys differ in one field */
             all[i] = (struct tvs_backend_entry){.address_be = random_below(&chance, 8),
                                                 .port_be = (uint16_t)random_below(&chance, 8),
