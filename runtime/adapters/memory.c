@@ -63,8 +63,7 @@ int tvs_memory_run(struct tvs_memory *memory, struct tvs_memory_packet *packets,
         packets[i].worker = inner[i].worker;
         packets[i].result = inner[i].result;
         packets[i].result_len = inner[i].result_len;
-        packets[i].unchanged = inner[i].result_len == inner[i].len &&
-                               memcmp(inner[i].result, inner[i].data, inner[i].len) == 0;
+        packets[i].unchanged = tvs_node_is_unchanged(memory->node, &inner[i]);
     }
     free(inner);
     return rc;

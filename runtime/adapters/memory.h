@@ -14,9 +14,9 @@ struct tvs_memory_packet {
     uint32_t len;
     uint16_t rx_worker; /* 65535: as the NIC steers; set on return */
     uint8_t port_in;
-    uint8_t verdict;       /* enum tvs_verdict */
+    uint8_t verdict;       /* enum tvs_verdict; 0: of another VLAN than its port's */
     uint8_t arg;           /* port or drop reason */
-    uint8_t unchanged;     /* the result is byte for byte what came in */
+    uint8_t unchanged;     /* the result is what came in, but for a tag that was taken off */
     uint16_t worker;       /* who decided */
     const uint8_t *result; /* the node's, until the next run */
     uint32_t result_len;

@@ -7,10 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "adapters/nic.h"
+#include "adapters/node_frame.h"
 #include "core/backend_index.h"
-
-enum { HEADROOM = 128 };
 
 static int fail(char *error, size_t error_bytes, const char *why)
 {
@@ -283,20 +281,11 @@ struct tvs_node *tvs_node_open(const char *path, const struct tvs_node_config *c
     return node;
 }
 
-static void buffers_free(struct tvs_node *node)
-{
-    for (uint32_t i = 0; i < node->n_buffers; i++)
-        free(node->buffers[i]);
-    free(node->buffers);
-    node->buffers = NULL;
-    node->n_buffers = 0;
-}
-
 void tvs_node_close(struct tvs_node *node)
 {
     if (!node)
         return;
-    buffers_free(node);
+    tvs_node_buffers_free(node);
     for (uint16_t w = 0; node->workers && w < node->n_workers; w++) {
         if (node->workers[w])
             munmap(node->workers[w], node->worker_bytes[w]);
@@ -323,29 +312,6 @@ void tvs_node_set_tick(struct tvs_node *node, uint32_t tick)
         node->workers[w]->now_tick = tick;
 }
 
-static int frame_make(struct tvs_node *node, struct tvs_frame *frame,
-                      const struct tvs_node_packet *packet, uint32_t number)
-{
-    uint16_t headroom = node->config.exact_frames ? 0 : HEADROOM;
-    uint16_t len = (uint16_t)(packet->len < UINT16_MAX ? packet->len : UINT16_MAX);
-    uint8_t *buffer = malloc((size_t)headroom + len);
-
-    if (!buffer)
-        return -ENOMEM;
-    node->buffers[node->n_buffers++] = buffer;
-    if (len)
-        memcpy(buffer + headroom, packet->data, len);
-    *frame = (struct tvs_frame){
-        .data = buffer + headroom,
-        .cookie = (void *)(uintptr_t)number,
-        .len = len,
-        .headroom = headroom,
-        .port_in = packet->port_in,
-        .flags = packet->len > UINT16_MAX ? TVS_FRAME_NOT_CONTIGUOUS : 0,
-    };
-    return 0;
-}
-
 static bool keeps_contract(const struct tvs_node *node, const struct tvs_frame *frame)
 {
     switch (frame->verdict) {
@@ -362,16 +328,6 @@ static bool keeps_contract(const struct tvs_node *node, const struct tvs_frame *
     }
 }
 
-static void packet_finish(struct tvs_node_packet *packet, const struct tvs_frame *frame,
-                          uint16_t worker)
-{
-    packet->verdict = frame->verdict;
-    packet->arg = frame->arg;
-    packet->worker = worker;
-    packet->result = frame->data;
-    packet->result_len = frame->len;
-}
-
 /* One burst; frames for other workers stay behind in `pending`, in their order. */
 static int burst_run(struct tvs_node *node, uint16_t worker, struct tvs_frame *frames, unsigned n,
                      struct tvs_node_packet *packets, struct tvs_frame *pending,
@@ -381,10 +337,15 @@ static int burst_run(struct tvs_node *node, uint16_t worker, struct tvs_frame *f
     for (unsigned i = 0; i < n; i++) {
         if (!keeps_contract(node, &frames[i]))
             return -EPROTO;
-        if (frames[i].verdict == TVS_V_HANDOVER)
+        if (frames[i].verdict == TVS_V_HANDOVER) {
             pending[(*n_pending)++] = frames[i];
-        else
-            packet_finish(&packets[(uintptr_t)frames[i].cookie], &frames[i], worker);
+        } else {
+            int rc = tvs_node_packet_finish(node, &packets[(uintptr_t)frames[i].cookie], &frames[i],
+                                            worker);
+
+            if (rc)
+                return rc;
+        }
     }
     return 0;
 }
@@ -403,7 +364,7 @@ static int round_run(struct tvs_node *node, struct tvs_node_packet *packets,
         for (uint32_t i = 0; i < n && !rc; i++) {
             uint16_t target = handed ? frames[i].arg : packets[i].rx_worker;
 
-            if (target != w)
+            if (target != w || !frames[i].data)
                 continue;
             burst[filled] = frames[i];
             if (handed) {
@@ -430,22 +391,13 @@ int tvs_node_run(struct tvs_node *node, struct tvs_node_packet *packets, uint32_
     struct tvs_frame *frames, *pending;
     int rc = -ENOMEM;
 
-    buffers_free(node);
+    tvs_node_buffers_free(node);
     frames = calloc((size_t)n + 1, 2 * sizeof(*frames));
-    node->buffers = calloc((size_t)n + 1, sizeof(uint8_t *));
-    if (!frames || !node->buffers)
+    if (!frames || !tvs_node_buffers_make(node, n))
         goto out;
     pending = frames + n + 1;
     for (uint32_t i = 0; i < n; i++) {
-        struct tvs_node_packet *packet = &packets[i];
-
-        if (packet->rx_worker == TVS_NODE_STEER)
-            packet->rx_worker =
-                tvs_nic_queue(&node->generation->steering, packet->data, packet->len);
-        rc = -EINVAL;
-        if (packet->rx_worker >= node->n_workers || packet->port_in >= node->generation->n_ports)
-            goto out;
-        rc = frame_make(node, &frames[i], packet, i);
+        rc = tvs_node_packet_begin(node, &packets[i], &frames[i], i);
         if (rc)
             goto out;
     }

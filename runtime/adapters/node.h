@@ -6,7 +6,8 @@
  *
  * Every port's gateway is reachable: at its static MAC, else at 02:00:00:00:00:01. Port p has the
  * MAC 02:74:76:73:00:p. A destination inside a port's subnet leaves through that port, all others
- * through port 0. All backends start as the site says: up, or draining.
+ * through port 0. All backends start as the site says: up, or draining. Frames of a port with a
+ * VLAN have its tag, as on the wire; those that do not are for nobody.
  */
 #ifndef TVS_NODE_H
 #define TVS_NODE_H
@@ -35,10 +36,11 @@ struct tvs_node_packet {
         rx_worker; /* whose queue it came in; TVS_NODE_STEER: as the NIC steers. Set on return */
     uint8_t port_in;
 
-    uint8_t verdict;       /* of the worker that had the last word */
-    uint8_t arg;           /* port, or drop reason */
-    uint16_t worker;       /* who decided: another than rx_worker when it was handed over */
-    const uint8_t *result; /* what it became; the node's, until the next run */
+    uint8_t verdict; /* of the last worker that had it; TVS_V_NONE: of another VLAN, none did */
+    uint8_t arg;     /* port, or drop reason */
+    uint16_t worker; /* who decided: another than rx_worker when it was handed over */
+    const uint8_t
+        *result; /* what it became (tagged if it is sent); the node's, until the next run */
     uint32_t result_len;
 };
 
@@ -62,6 +64,8 @@ struct tvs_node {
     struct tvs_backend_index *backend_index;
     struct tvs_binding binding;
     struct tvs_nexthop nexthops[1 + TVS_MAX_PORTS]; /* [1 + port] */
+
+    uint64_t n_other_vlan; /* frames that no worker saw: without the tag of their port's VLAN */
 
     uint8_t **buffers; /* frames of the last run */
     uint32_t n_buffers;
@@ -87,6 +91,9 @@ void tvs_node_set_tick(struct tvs_node *node, uint32_t tick);
  * frame.h.
  */
 int tvs_node_run(struct tvs_node *node, struct tvs_node_packet *packets, uint32_t n);
+
+/* After a run: the packet is byte for byte what came in, but for a tag that was taken off. */
+bool tvs_node_is_unchanged(const struct tvs_node *node, const struct tvs_node_packet *packet);
 
 /* State and weight of a pool's server number `index`; 0, -EINVAL, -ENOMEM. */
 int tvs_node_set_backend(struct tvs_node *node, uint32_t pool, uint32_t index, uint8_t state,

@@ -114,10 +114,13 @@ static void trace_write(FILE *file, uint64_t number, int64_t time_ns,
 {
     static const char *const verdicts[] = {"none", "tx", "kernel", "handover", "drop"};
 
-    fprintf(file,
-            "{\"packet\": %" PRIu64 ", \"time_ns\": %" PRId64
-            ", \"rx_worker\": %u, \"worker\": %u, \"verdict\": \"%s\"",
-            number, time_ns, packet->rx_worker, packet->worker, verdicts[packet->verdict]);
+    fprintf(file, "{\"packet\": %" PRIu64 ", \"time_ns\": %" PRId64, number, time_ns);
+    if (packet->verdict == TVS_V_NONE) { /* ended at the port: no worker's path saw it */
+        fputs(", \"verdict\": \"drop\", \"reason\": \"other_vlan\"}\n", file);
+        return;
+    }
+    fprintf(file, ", \"rx_worker\": %u, \"worker\": %u, \"verdict\": \"%s\"", packet->rx_worker,
+            packet->worker, verdicts[packet->verdict]);
     if (packet->verdict == TVS_V_TX)
         fprintf(file, ", \"port\": %u", packet->arg);
     if (packet->verdict == TVS_V_DROP)

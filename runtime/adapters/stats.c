@@ -121,8 +121,10 @@ void tvs_stats_write(FILE *file, const struct tvs_node *node,
     field(file, "node", generation->node);
     fprintf(file,
             "  \"capture\": {\n    \"packets\": %" PRIu64 ",\n    \"cut\": %" PRIu64
-            ",\n    \"handed_over\": %" PRIu64 ",\n    \"seconds\": %.1f\n  },\n",
-            capture->packets, capture->cut, capture->handed_over, capture->seconds);
+            ",\n    \"handed_over\": %" PRIu64 ",\n    \"other_vlan\": %" PRIu64
+            ",\n    \"seconds\": %.1f\n  },\n",
+            capture->packets, capture->cut, capture->handed_over, node->n_other_vlan,
+            capture->seconds);
     fprintf(file, "  \"sessions\": %" PRIu64 ",\n  \"total\": {\n", sessions);
     counters_write(file, node, NULL, "    ");
     fputs("  },\n  \"workers\": [\n", file);

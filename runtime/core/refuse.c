@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host checks of a generation before it believes a word of it. */
+#include "core/vlan.h"
 #include "tvs/core.h"
 
 static const char *refuse_sync(const struct tvs_generation *generation)
@@ -31,6 +32,9 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
         return "number of workers is outside the limits";
     if (generation->n_ports == 0 || generation->n_ports > TVS_MAX_PORTS)
         return "number of ports is outside the limits";
+    for (uint32_t i = 0; i < generation->n_ports; i++)
+        if (generation->ports[i].vlan > TVS_VLAN_LAST)
+            return "VLAN of a port is outside the limits";
     if (generation->n_services > TVS_MAX_SERVICES)
         return "has more services than the host can number";
     if (generation->memory.port_first == 0 ||

@@ -110,7 +110,7 @@ static bool same_ports(const struct tvs_generation *now, const struct tvs_genera
         const struct tvs_gen_port *b = &next->ports[i];
 
         if (strcmp(a->device, b->device) != 0 || a->mtu != b->mtu || a->address != b->address ||
-            a->prefix_len != b->prefix_len)
+            a->prefix_len != b->prefix_len || a->vlan != b->vlan)
             return false;
     }
     return true;

@@ -126,6 +126,7 @@ struct tvs_host_port {
     int socket;
     uint8_t mac[6];
     bool rx_interrupts;
+    bool vlan_by_device; /* the tag of config->vlan: stripped and inserted by the device */
     char driver[32];
     bool steering_verified; /* read back and equal to the generation's */
 };

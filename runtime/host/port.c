@@ -11,6 +11,7 @@
 #include <rte_malloc.h>
 
 #include "eal.h"
+#include "port_vlan.h"
 #include "steering.h"
 
 enum {
@@ -148,7 +149,9 @@ static int configure(struct tvs_host *host, struct tvs_host_port *port,
                   port->config->mtu, info->min_mtu, info->max_mtu, port->driver);
         return -ERANGE;
     }
-    error = tvs_steering_configure(host, port, info, &conf);
+    error = tvs_port_vlan_configure(port, info, &conf);
+    if (error == 0)
+        error = tvs_steering_configure(host, port, info, &conf);
     if (error < 0)
         return error;
     error = rte_eth_dev_configure(port->dpdk_id, port->n_rx_queues, port->n_tx_queues, &conf);
@@ -203,6 +206,9 @@ static int start(struct tvs_host *host, struct tvs_host_port *port)
                   rte_strerror(-error));
         return error;
     }
+    error = tvs_port_vlan_start(port);
+    if (error < 0)
+        return error;
     if (rte_is_zero_ether_addr(&mac)) /* rings and captures have none; the kernel wants one */
         rte_eth_random_addr(mac.addr_bytes);
     memcpy(port->mac, mac.addr_bytes, sizeof port->mac);

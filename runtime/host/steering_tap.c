@@ -165,6 +165,7 @@ static int start(struct tvs_host *host, struct tvs_host_port *port)
                   port->config->name, steering->key_bytes, steering->reta_size, KEY_ROOM);
         return -EINVAL;
     }
+    tap->tagged = port->config->vlan != 0;
     error = tvs_tap_group(tap, steering);
     if (error < 0) {
         tvs_error("port %s: flow rules have more than %u shapes of mask and protocol",

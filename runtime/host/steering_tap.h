@@ -24,6 +24,7 @@ struct tvs_tap_key {
 struct tvs_tap_steering {
     struct tvs_tap_group group[TVS_TAP_MAX_GROUPS]; /* in order of priority */
     uint32_t n_groups;
+    bool tagged;   /* on a port with a VLAN: a packet may have its tag in it */
     int key_map;   /* [0] -> the RSS key */
     int reta_map;  /* [hash & (size - 1)] -> queue */
     int rules_map; /* struct tvs_tap_key -> queue */

@@ -2,6 +2,7 @@
 /*
  * A NIC's steering as an eBPF program: flow director first, then RSS.
  *
+ *   a tag, on a port with a VLAN              -> is stepped over
  *   not IPv4                                  -> queue 0
  *   (destination & mask, shape) in `rules`    -> its queue
  *   TCP, UDP, whole                           -> reta[toeplitz(addresses, ports) & (size - 1)]
@@ -20,12 +21,20 @@
 #include "steering_tap.h"
 #include "tvs/base.h"
 
-enum { R0, R1, R2, R3, R4, R5, PACKET, HASH, KEY, HEADER_BYTES, FRAME };
-enum { LABEL_ZERO, LABEL_HASHED, LABEL_GROUP };
+enum { R0, R1, R2, R3, R4, R5, PACKET, HASH, KEY, L4, FRAME };
+enum { L3 = HASH }; /* where IPv4 begins, until there is a hash */
+enum { LABEL_ZERO, LABEL_HASHED, LABEL_GROUP, LABEL_UNTAGGED };
 
 /* The program's stack, below FRAME. */
 enum { AT_TYPE = -8, AT_IP = -32, AT_PORTS = -40, AT_INDEX = -48 };
-enum { IP_BYTES = 20, IP_FRAGMENT = 6, IP_PROTO = 9, IP_SOURCE = 12, IP_DESTINATION = 16 };
+enum {
+    TAG_BYTES = 4,
+    IP_BYTES = 20,
+    IP_FRAGMENT = 6,
+    IP_PROTO = 9,
+    IP_SOURCE = 12,
+    IP_DESTINATION = 16
+};
 
 #define ALU(op, dst, imm)          tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
 #define ALU_REG(op, dst, src)      tvs_bpf_emit(code, BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
@@ -57,22 +66,41 @@ static void emit_lookup(struct tvs_bpf_code *code, int map, int label)
     JUMP(BPF_JEQ, R0, 0, label);
 }
 
-static void emit_headers(struct tvs_bpf_code *code)
+/*
+ * A VLAN device of the kernel keeps the tag beside the packet, as a TAP can take it there; a packet
+ * socket may have it in the packet. The reader of the TAP gets it in the packet either way.
+ */
+static void emit_step_over_tag(struct tvs_bpf_code *code)
+{
+    LOAD(BPF_H, R1, FRAME, AT_TYPE);
+    JUMP(BPF_JNE, R1, htons(ETH_P_8021Q), LABEL_UNTAGGED);
+    ALU(BPF_MOV, R2, offsetof(struct ethhdr, h_proto) + TAG_BYTES);
+    emit_load_packet(code, AT_TYPE, 2, LABEL_ZERO);
+    ALU(BPF_ADD, L3, TAG_BYTES);
+    tvs_bpf_label(code, LABEL_UNTAGGED);
+}
+
+/* Leaves L3 and L4 as offsets into the packet. */
+static void emit_headers(struct tvs_bpf_code *code, const struct tvs_tap_steering *tap)
 {
     ALU_REG(BPF_MOV, PACKET, R1);
+    ALU(BPF_MOV, L3, ETH_HLEN);
     ALU(BPF_MOV, R2, offsetof(struct ethhdr, h_proto));
     emit_load_packet(code, AT_TYPE, 2, LABEL_ZERO);
+    if (tap->tagged)
+        emit_step_over_tag(code);
     LOAD(BPF_H, R1, FRAME, AT_TYPE);
     JUMP(BPF_JNE, R1, htons(ETH_P_IP), LABEL_ZERO);
-    ALU(BPF_MOV, R2, ETH_HLEN);
+    ALU_REG(BPF_MOV, R2, L3);
     emit_load_packet(code, AT_IP, IP_BYTES, LABEL_ZERO);
-    LOAD(BPF_B, HEADER_BYTES, FRAME, AT_IP);
-    ALU_REG(BPF_MOV, R1, HEADER_BYTES);
+    LOAD(BPF_B, L4, FRAME, AT_IP);
+    ALU_REG(BPF_MOV, R1, L4);
     ALU(BPF_RSH, R1, 4);
     JUMP(BPF_JNE, R1, 4, LABEL_ZERO);
-    ALU(BPF_AND, HEADER_BYTES, 0xf);
-    ALU(BPF_LSH, HEADER_BYTES, 2);
-    JUMP(BPF_JLT, HEADER_BYTES, IP_BYTES, LABEL_ZERO);
+    ALU(BPF_AND, L4, 0xf);
+    ALU(BPF_LSH, L4, 2);
+    JUMP(BPF_JLT, L4, IP_BYTES, LABEL_ZERO);
+    ALU_REG(BPF_ADD, L4, L3);
 }
 
 static void emit_flow_director(struct tvs_bpf_code *code, const struct tvs_tap_steering *tap)
@@ -136,8 +164,7 @@ static void emit_rss(struct tvs_bpf_code *code, const struct tvs_tap_steering *t
     LOAD(BPF_B, R1, FRAME, AT_IP + IP_PROTO);
     tvs_bpf_emit(code, BPF_JMP | BPF_JEQ | BPF_K, R1, 0, 1, TVS_TCP); /* over the next jump */
     JUMP(BPF_JNE, R1, TVS_UDP, LABEL_HASHED);
-    ALU_REG(BPF_MOV, R2, HEADER_BYTES);
-    ALU(BPF_ADD, R2, ETH_HLEN);
+    ALU_REG(BPF_MOV, R2, L4);
     emit_load_packet(code, AT_PORTS, 4, LABEL_HASHED);
     LOAD(BPF_W, R4, FRAME, AT_PORTS);
     emit_toeplitz_word(code, 8);
@@ -157,7 +184,7 @@ int tvs_tap_program(const struct tvs_tap_steering *tap, const struct tvs_gen_ste
     code->n = 0;
     code->n_jumps = 0;
     code->error = 0;
-    emit_headers(code);
+    emit_headers(code, tap);
     emit_flow_director(code, tap);
     emit_rss(code, tap, steering->reta_size - 1U);
     tvs_bpf_label(code, LABEL_ZERO);

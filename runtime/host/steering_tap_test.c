@@ -21,7 +21,7 @@ enum { RANDOM_PACKETS = 256, RULE_PACKETS = 512 };
 struct packet {
     struct ethhdr taken_off;
     struct ethhdr eth;
-    uint8_t ip[24 + 8]; /* header, perhaps with one word of options, ports, more */
+    uint8_t rest[4 + 24 + 8]; /* perhaps a tag; header, perhaps with options; ports, more */
 } __attribute__((packed));
 
 struct flow {
@@ -29,11 +29,14 @@ struct flow {
     uint8_t proto;
     bool fragment;
     bool options;
+    bool tag; /* in the packet: one beside it is nothing that the program sees */
 };
 
 static void packet_fill(struct packet *packet, const struct flow *flow)
 {
+    const uint16_t tag[2] = {htons(1), htons(ETH_P_IP)};
     unsigned header_bytes = flow->options ? 24 : 20;
+    uint8_t *at = packet->rest + (flow->tag ? sizeof tag : 0);
     struct iphdr ip = {
         .version = 4,
         .ihl = header_bytes / 4 & 0xf,
@@ -47,9 +50,11 @@ static void packet_fill(struct packet *packet, const struct flow *flow)
 
     memset(packet, 0, sizeof *packet);
     packet->taken_off.h_proto = htons(ETH_P_802_EX1);
-    packet->eth.h_proto = htons(ETH_P_IP);
-    memcpy(packet->ip, &ip, sizeof ip);
-    memcpy(packet->ip + header_bytes, &flow->tuple.sport_be, 4);
+    packet->eth.h_proto = htons(flow->tag ? ETH_P_8021Q : ETH_P_IP);
+    if (flow->tag)
+        memcpy(packet->rest, tag, sizeof tag);
+    memcpy(at, &ip, sizeof ip);
+    memcpy(at + header_bytes, &flow->tuple.sport_be, 4);
 }
 
 static uint32_t expect(const struct tvs_gen_steering *steering, const struct flow *flow)
@@ -90,9 +95,10 @@ static int check(const struct tvs_tap_steering *tap, const struct tvs_gen_steeri
         return error;
     }
     if (got != want) {
-        tvs_error("steering program: packet to 0x%08x protocol %u%s%s goes to queue %u, not %u",
+        tvs_error("steering program: packet to 0x%08x protocol %u%s%s%s goes to queue %u, not %u",
                   ntohl(flow->tuple.daddr_be), flow->proto, flow->fragment ? ", a fragment" : "",
-                  flow->options ? ", with options" : "", got, want);
+                  flow->options ? ", with options" : "", flow->tag ? ", with a tag" : "", got,
+                  want);
         return -EIO;
     }
     return 0;
@@ -104,7 +110,7 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)(*state >> 32);
 }
 
-static struct flow random_flow(uint64_t *state)
+static struct flow random_flow(const struct tvs_tap_steering *tap, uint64_t *state)
 {
     static const uint8_t protos[] = {TVS_TCP, TVS_UDP, TVS_TCP, TVS_ICMP};
 
@@ -116,6 +122,7 @@ static struct flow random_flow(uint64_t *state)
         .proto = protos[next_random(state) % 4],
         .fragment = next_random(state) % 8 == 0,
         .options = next_random(state) % 8 == 0,
+        .tag = tap->tagged && next_random(state) % 2 == 0,
     };
 }
 
@@ -126,13 +133,13 @@ int tvs_tap_test(const struct tvs_tap_steering *tap, const struct tvs_gen_steeri
     int error = 0;
 
     for (uint32_t i = 0; error == 0 && i < RANDOM_PACKETS; i++) {
-        struct flow flow = random_flow(&state);
+        struct flow flow = random_flow(tap, &state);
 
         error = check(tap, steering, &flow);
     }
     for (uint32_t i = 0; error == 0 && i < steering->n_rules; i += step) {
         const struct tvs_gen_rule *rule = &steering->rules[i];
-        struct flow flow = random_flow(&state);
+        struct flow flow = random_flow(tap, &state);
         uint32_t host_part = next_random(&state) & ~rule->mask;
 
         flow.tuple.daddr_be = htonl((rule->address & rule->mask) | host_part);

@@ -16,6 +16,7 @@
 #include "handover.h"
 #include "idle.h"
 #include "mbuf.h"
+#include "port_vlan.h"
 #include "worker.h"
 
 struct turn {
@@ -30,6 +31,7 @@ struct turn {
     uint16_t dpdk_id[TVS_MAX_PORTS];
     bool receives[TVS_MAX_PORTS]; /* has a queue for this worker */
     bool sends[TVS_MAX_PORTS];    /* likewise; else worker 0 does it */
+    bool tagged[TVS_MAX_PORTS];   /* has a VLAN */
     bool relays;                  /* is worker 0, and sends for others */
     uint64_t woken;               /* workers to wake after the burst, by bit */
     struct tvs_clock clock;
@@ -80,6 +82,27 @@ static TVS_NOINLINE void relay(struct turn *turn, uint8_t port, struct rte_mbuf 
     turn->woken |= 1;
 }
 
+/* What the packet path takes of a tagged port's burst, and what may leave by one. */
+static TVS_NOINLINE unsigned take_tags(struct turn *turn, uint8_t port, struct rte_mbuf **mbufs,
+                                       unsigned n)
+{
+    struct rte_mbuf *others[TVS_MAX_BURST];
+    unsigned kept = tvs_port_vlan_take(&turn->host->ports[port], mbufs, n, others);
+
+    lose(turn, others, n - kept, TVS_HOST_DROP_other_vlan);
+    return kept;
+}
+
+static TVS_NOINLINE unsigned put_tags(struct turn *turn, uint8_t port, struct rte_mbuf **mbufs,
+                                      unsigned n)
+{
+    struct rte_mbuf *others[TVS_MAX_BURST];
+    unsigned kept = tvs_port_vlan_put(&turn->host->ports[port], mbufs, n, others);
+
+    lose(turn, others, n - kept, TVS_HOST_DROP_tx_no_room);
+    return kept;
+}
+
 TVS_INLINE void transmit(struct turn *turn, uint8_t port, struct rte_mbuf **mbufs, unsigned n)
 {
     uint16_t sent;
@@ -88,6 +111,8 @@ TVS_INLINE void transmit(struct turn *turn, uint8_t port, struct rte_mbuf **mbuf
         relay(turn, port, mbufs, n);
         return;
     }
+    if (TVS_UNLIKELY(turn->tagged[port]))
+        n = put_tags(turn, port, mbufs, n);
     sent = rte_eth_tx_burst(turn->dpdk_id[port], turn->queue, mbufs, (uint16_t)n);
     turn->self->counters.tx_packets[port] += sent;
     if (TVS_UNLIKELY(sent < n))
@@ -208,16 +233,19 @@ TVS_INLINE unsigned receive(struct turn *turn, uint8_t port)
     struct rte_mbuf *mbufs[TVS_MAX_BURST];
     struct tvs_frame frames[TVS_MAX_BURST];
     unsigned n = rte_eth_rx_burst(turn->dpdk_id[port], turn->queue, mbufs, TVS_MAX_BURST);
+    unsigned received = n;
 
     if (n == 0)
         return 0;
     tvs_mbufs_prefetch(mbufs, n);
+    if (TVS_UNLIKELY(turn->tagged[port]))
+        n = take_tags(turn, port, mbufs, n);
     for (unsigned i = 0; i < n; i++)
         tvs_frame_from_mbuf(&frames[i], mbufs[i], port, 0);
-    turn->self->counters.rx_packets[port] += n;
+    turn->self->counters.rx_packets[port] += received;
     turn->burst(turn->core, frames, n);
     act(turn, frames, n);
-    return n;
+    return received;
 }
 
 /* Packets that another worker received and this one owns. */
@@ -388,6 +416,7 @@ int tvs_worker_main(void *host_worker)
         turn.dpdk_id[i] = host->ports[i].dpdk_id;
         turn.receives[i] = self->index < host->ports[i].n_rx_queues;
         turn.sends[i] = self->index < host->ports[i].n_tx_queues;
+        turn.tagged[i] = host->ports[i].config->vlan != 0;
         turn.relays |= self->index == 0 && host->ports[i].n_tx_queues < host->n_workers;
     }
     turn.sync = self->core->sync;

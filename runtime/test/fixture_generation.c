@@ -196,6 +196,7 @@ static const struct tvs_gen_port ports[] = {
      .is_vdev = true,
      .socket = -1,
      .mtu = 1500,
+     .vlan = FIXTURE_VLAN,
      .address = IP(192, 0, 2, 11 + FIXTURE_NODE),
      .prefix_len = 24,
      .gateway = IP(192, 0, 2, 1)},

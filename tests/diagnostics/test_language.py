@@ -66,7 +66,7 @@ def test_all_of_it_is_resolved() -> None:
     assert len(nodes) == 8
     assert [port.name for port in nodes["tvs-b3"].ports] == ["fwd", "back"]
     fwd = nodes["tvs-b3"].ports[0]
-    assert (str(fwd.address), fwd.vlan, fwd.nic) == ("192.0.2.23/24", 23, "x520")
+    assert (str(fwd.address), fwd.vlan, fwd.nic) == ("192.0.2.23/24", 20, "x520")
     assert site.cluster_by_name["B"].sync == site.cluster_by_name["A"].sync.model_copy(  # type: ignore[union-attr]
         update={"at": "cluster/B/sync"}
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.naive.craft import Frame
+from tests.naive.vlan import with_tag
 from tests.naive.wire import ACK, FIN, ICMP, PSH, RST, SYN, TCP, UDP
 
 CLIENT_NET = 0xC6120000  # 198.18.0.0
@@ -42,6 +43,25 @@ class Spoil:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """What a frame has instead of its port's tag, and around it."""
+
+    kind: str = "own"  # own, other, none, service
+    priority: int = 0
+    outer: bool = False  # another tag in front
+
+    def apply(self, frame: bytes, vlan: int) -> bytes:
+        """The frame on a port with this VLAN, 0 for none."""
+        if self.kind == "other":
+            frame = with_tag(frame, vlan + 1, self.priority)
+        elif self.kind == "service":
+            frame = with_tag(frame, vlan or 1, self.priority, tpid=b"\x88\xa8")
+        elif self.kind == "own":
+            frame = with_tag(frame, vlan, self.priority)
+        return with_tag(frame, vlan or 1) if self.outer else frame
+
+
+@dataclass(frozen=True)
 class Detail:
     """What varies in any packet."""
 
@@ -56,6 +76,7 @@ class Detail:
     sequence: int
     spoil: Spoil
     rx_worker: int | None
+    tag: Tag
 
     def on(self, frame: Frame) -> Frame:
         return frame.but(
@@ -182,6 +203,16 @@ class Neighbour:
 
 Step = Burst | Talk | Crowd | Outage | Wait | Flap | Neighbour
 
+TAGS = (
+    st.just(Tag())
+    | st.just(Tag())
+    | st.builds(
+        Tag,
+        kind=st.sampled_from(["own", "own", "other", "none", "service"]),
+        priority=st.integers(0, 7),
+        outer=st.sampled_from([False, False, True]),
+    )
+)
 SPOILS = st.just(Spoil()) | st.builds(
     Spoil,
     st.sampled_from(["none", "none", "cut", "byte", "pad"]),
@@ -201,6 +232,7 @@ DETAILS = st.builds(
     sequence=st.integers(0, 0xFFFFFFFF),
     spoil=SPOILS,
     rx_worker=st.sampled_from([None, None, None, 0, 1]),
+    tag=TAGS,
 )
 PLAIN = st.builds(
     Detail,
@@ -215,6 +247,7 @@ PLAIN = st.builds(
     sequence=st.integers(0, 0xFFFFFFFF),
     spoil=st.just(Spoil()),
     rx_worker=st.none(),
+    tag=st.just(Tag()),
 )
 ANY_DETAIL = PLAIN | PLAIN | DETAILS
 

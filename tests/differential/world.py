@@ -63,7 +63,8 @@ class World:
             frame = self.complaint(packet)
         else:
             frame = self.odd(packet)
-        return packet.detail.spoil.apply(bytes(frame))
+        on_wire = packet.detail.tag.apply(bytes(frame), self.site.ports[0].vlan)
+        return packet.detail.spoil.apply(on_wire)
 
     def request(self, packet: Request) -> Frame:
         service = self.site.services[packet.service % len(self.site.services)]

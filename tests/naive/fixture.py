@@ -86,4 +86,5 @@ VARIANTS = {
     "fixture-few-sessions": replace(FIXTURE, sessions_per_worker=8),
     "fixture-few-ports": replace(FIXTURE, port_last=10003),
     "fixture-few-buckets": FIXTURE,
+    "fixture-vlan": replace(FIXTURE, ports=(replace(FIXTURE.ports[0], vlan=100), FIXTURE.ports[1])),
 }

@@ -1,8 +1,11 @@
-"""All workers of a node, and the NIC in front of them."""
+"""All workers of a node, and the NIC in front of them.
 
-from dataclasses import dataclass
+Packets come in by port 0. A tag is the port's affair: workers see and make frames without.
+"""
 
-from tests.naive import nic
+from dataclasses import dataclass, replace
+
+from tests.naive import nic, vlan
 from tests.naive.model import Verdict, Worker
 from tests.naive.parts import Backend, Shared
 from tests.naive.site import Site
@@ -44,11 +47,18 @@ class Node:
         return self.workers[worker].sweep()
 
     def run(self, frames: list[tuple[bytes, int | None]]) -> list[Result]:
-        """Each worker takes the frames of its queue, then those that others handed to it."""
-        steered = [
-            (frame, self.rx_worker(frame) if worker is None else worker) for frame, worker in frames
-        ]
+        """Each worker takes the frames of its queue, then those that others handed to it. A frame
+        without the tag of its port is nobody's.
+        """
         results: dict[int, Result] = {}
+        steered: list[tuple[bytes, int]] = []
+        for number, (whole, queue) in enumerate(frames):
+            frame = vlan.without_tag(whole, self.site.ports[0].vlan)
+            if frame is None:
+                results[number] = Result(Verdict("none", 0, whole), queue or 0, queue or 0)
+                steered.append((b"", -1))
+            else:
+                steered.append((frame, self.rx_worker(frame) if queue is None else queue))
         pending: list[tuple[int, int]] = []
         for worker in self.workers:
             for number, (frame, rx_worker) in enumerate(steered):
@@ -59,12 +69,20 @@ class Node:
                     assert isinstance(verdict.arg, int)
                     pending.append((verdict.arg, number))
                 else:
-                    results[number] = Result(verdict, rx_worker, worker.index)
+                    results[number] = Result(self.tagged(verdict), rx_worker, worker.index)
         for owner, number in sorted(pending, key=lambda p: p[0]):
             frame, rx_worker = steered[number]
             verdict = self.workers[owner].take(frame, handed=True)
-            results[number] = Result(verdict, rx_worker, owner)
+            results[number] = Result(self.tagged(verdict), rx_worker, owner)
         return [results[number] for number in range(len(frames))]
+
+    def tagged(self, verdict: Verdict) -> Verdict:
+        """What is sent, as it is on the wire."""
+        if verdict.what != "tx":
+            return verdict
+        assert isinstance(verdict.arg, int)
+        port = self.site.ports[verdict.arg]
+        return replace(verdict, frame=vlan.with_tag(verdict.frame, port.vlan))
 
     def rx_worker(self, frame: bytes) -> int:
         return 0 if self.site.steering == "software" else nic.steer(self.site, frame)

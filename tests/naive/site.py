@@ -15,6 +15,7 @@ class Port:
     address: int
     prefix_len: int
     gateway_mac: bytes = DEFAULT_GATEWAY_MAC
+    vlan: int = 0  # 0: frames have no tag
 
     def has(self, address: int) -> bool:
         return (address ^ self.address) >> (32 - self.prefix_len) == 0

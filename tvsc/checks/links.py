@@ -66,6 +66,27 @@ def networks_apart(site: Site) -> Iterator[Diagnostic]:
             )
 
 
+def one_vlan_per_network(site: Site) -> Iterator[Diagnostic]:
+    """Ports of one network that are tagged have one tag. One without a tag may be among them: the
+    switch takes it off there.
+    """
+    tagged = [port for node in site.nodes() for port in node.ports if port.vlan is not None]
+    first: Port | None = None
+    last = -1
+    for port in sorted(tagged, key=lambda port: ends(port.address.network)):
+        low, high = ends(port.address.network)
+        if first is None or low > last:
+            first, last = port, high
+        elif port.vlan != first.vlan:
+            yield Diagnostic(
+                codes.VLANS_APART,
+                f"ports on {first.address.network} are in VLANs {first.vlan} and {port.vlan}",
+                site.span(port, "vlan"),
+                (Note(f"VLAN {first.vlan} is here", site.span(first, "vlan")),),
+            )
+        last = max(last, high)
+
+
 def _networks(site: Site) -> dict[IPv4Network, Port]:
     """Every network of a port, and a port that is on it."""
     networks: dict[IPv4Network, Port] = {}
@@ -115,6 +136,7 @@ RULES = (
     gateways_on_link,
     neighbours_on_link,
     networks_apart,
+    one_vlan_per_network,
     edges_are_no_hosts,
     servers_find_local_ips,
 )

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.model import Cluster, NicProfile, Port, RuleMasks, Site, Steering
-from tvsc.nic import rules_per_planned
+from tvsc.nic import FAMILIES, Tagged, rules_per_planned
 
 
-def _ports(site: Site) -> Iterator[tuple[Cluster, Port, NicProfile]]:
-    """Every port once per place where it was written: a loop's nodes share theirs."""
+def _ports(site: Site, field: str = "nic") -> Iterator[tuple[Cluster, Port, NicProfile]]:
+    """Every port once per place where `field` was written: a loop's nodes share theirs."""
     for cluster in site.clusters:
         seen: set[tuple[str, object]] = set()
         for node in cluster.nodes:
             for port in node.ports:
-                key = (port.nic, site.span(port, "nic"))
+                key = (port.nic, site.span(port, field))
                 if key not in seen:
                     seen.add(key)
                     yield cluster, port, site.nic_of(port)
@@ -30,6 +30,22 @@ def fdir_needs_flow_rules(site: Site) -> Iterator[Diagnostic]:
                 codes.NO_FLOW_RULES,
                 f"`steering fdir` needs flow rules, and `{nic.driver}` has none",
                 site.span(port, "nic"),
+                (Note("steering is chosen here", site.span(cluster, "steering")),),
+                "`steering software` works with any device",
+            )
+
+
+def rules_take_tags(site: Site) -> Iterator[Diagnostic]:
+    """`steering fdir` on a port with a VLAN: it is known what the NIC's rules do with a tag."""
+    for cluster, port, nic in _ports(site, "vlan"):
+        if cluster.steering is not Steering.FDIR or port.vlan is None or nic.flow_rules is None:
+            continue
+        if nic.driver in FAMILIES and FAMILIES[nic.driver].tagged is Tagged.UNKNOWN:
+            yield Diagnostic(
+                codes.TAGGED_UNPROVED,
+                f"whether a flow rule of `{nic.driver}` takes packets with a VLAN tag is not known,"
+                " so a reply may reach the wrong worker",
+                site.span(port, "vlan"),
                 (Note("steering is chosen here", site.span(cluster, "steering")),),
                 "`steering software` works with any device",
             )
@@ -102,4 +118,10 @@ def queues_suffice(site: Site) -> Iterator[Diagnostic]:
             )
 
 
-RULES = (fdir_needs_flow_rules, hardware_needs_rss, rules_fit_budget, queues_suffice)
+RULES = (
+    fdir_needs_flow_rules,
+    rules_take_tags,
+    hardware_needs_rss,
+    rules_fit_budget,
+    queues_suffice,
+)

@@ -16,7 +16,8 @@ A session is opened by the worker of its request, with a local IP of that worker
 reach it; by 2 and 3 both directions reach the same worker index on a survivor, which is where by 4
 worker w's sync messages have brought the session.
 
-Packets are taken by classes of destination and protocol: planned rules see no more of them. Nodes
+Packets are taken by classes of destination, protocol and VLAN, which is that of the port they come
+in by: planned rules see no more of them. Nodes
 with equal rules and NICs are looked at once, so the cost is linear in local IPs and VIPs.
 """
 
@@ -57,6 +58,17 @@ class NodeSteering:
     nics: tuple[NicProfile, ...]
     sync: SyncPlan | None = None
 
+    @property
+    def devices(self) -> tuple[_Device, ...]:
+        """What each port is made of."""
+        return tuple(
+            (nic.name, port.vlan) for nic, port in zip(self.nics, self.node.ports, strict=True)
+        )
+
+
+_Device = tuple[str, int | None]
+"""A NIC profile and a VLAN, by which a port's device differs from another's."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterProof:
@@ -78,11 +90,11 @@ class ClusterProof:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Nodes with equal rules on equal NICs. One device for each kind of port, named in `nics`."""
+    """Nodes with equal rules on equal NICs. One device for each kind of port, named in `kinds`."""
 
     nodes: tuple[Node, ...]
     indices: frozenset[int]
-    nics: tuple[str, ...]
+    kinds: tuple[_Device, ...]
     devices: tuple[LoadedNic, ...]
 
 
@@ -178,26 +190,26 @@ class _Prover:
     def _kinds(self, nodes: list[NodeSteering]) -> tuple[_Kind, ...]:
         first: dict[int, SteeringPlan] = {}  # large plans are often shared: hash each once
         by_value: dict[SteeringPlan, SteeringPlan] = {}
-        groups: dict[tuple[int, tuple[str, ...]], list[Node]] = {}
+        groups: dict[tuple[int, tuple[_Device, ...]], list[Node]] = {}
         plans: dict[int, SteeringPlan] = {}
         for n in nodes:
             if id(n.steering) not in first:
                 first[id(n.steering)] = by_value.setdefault(n.steering, n.steering)
             steering = first[id(n.steering)]
             plans[id(steering)] = steering
-            names = tuple(dict.fromkeys(nic.name for nic in n.nics))
-            groups.setdefault((id(steering), names), []).append(n.node)
+            ports = tuple(dict.fromkeys(n.devices))
+            groups.setdefault((id(steering), ports), []).append(n.node)
         kinds = []
-        for (plan, names), members in groups.items():
+        for (plan, ports), members in groups.items():
             steering = plans[plan]
             devices = []
-            for name in names:
+            for name, vlan in ports:
                 profile = self.site.nic_by_name[name]
-                device, refusals = load_nic(profile, steering)
+                device, refusals = load_nic(profile, steering, vlan)
                 devices.append(device)
                 self.refusals += [(members[0], profile, r) for r in refusals[:1]]
             indices = frozenset(node.index for node in members)
-            kinds.append(_Kind(tuple(members), indices, names, tuple(devices)))
+            kinds.append(_Kind(tuple(members), indices, ports, tuple(devices)))
         return tuple(kinds)
 
     def run(self) -> Iterator[Diagnostic]:
@@ -247,7 +259,7 @@ class _Prover:
             for vip in self.vips:
                 for protocol in (TCP, UDP):
                     self.decided += 1
-                    decision = device.decide(FlowClass(vip, protocol))
+                    decision = device.decide(FlowClass(vip, protocol, vlan=device.vlan))
                     if decision.rule is not None:
                         yield self._counterexample(
                             codes.REQUESTS_NOT_SPREAD,
@@ -312,10 +324,10 @@ class _Prover:
             receives = owner if owner.index in kind.indices else kind.nodes[0]
             for what, protocol in REPLY_CLASSES:
                 self.decided += 1
-                decision = device.decide(FlowClass(int(lip.address), protocol))
+                decision = device.decide(FlowClass(int(lip.address), protocol, vlan=device.vlan))
                 if decision.queue == lip.worker:
                     continue
-                packet = self._packet_to(lip, protocol)
+                packet = replace(self._packet_to(lip, protocol), vlan=device.vlan)
                 if decision.queue is None:
                     astray = device.spread.reaching(lip.worker, packet, other=True)
                     if astray is None:  # one worker only: there is no other to reach
@@ -336,24 +348,24 @@ class _Prover:
         """What a worker tells another than that of its own number. (With `steering software` any
         queue has it first, and the worker that the hash names gets it from there.)
         """
-        nics = {n.node.index: n.nics for n in self.nodes}
+        ports = {n.node.index: n.devices for n in self.nodes}
         devices = {
-            (index, name): device
+            (index, made_of): device
             for kind in self.kinds
             for index in kind.indices
-            for name, device in zip(kind.nics, kind.devices, strict=True)
+            for made_of, device in zip(kind.kinds, kind.devices, strict=True)
         }
         for sender in self.nodes:
             for peer in sender.sync.peers if sender.sync else ():
-                for number, path in enumerate(peer.paths if peer.node in nics else ()):
-                    device = devices[peer.node, nics[peer.node][number].name]
+                for number, path in enumerate(peer.paths if peer.node in ports else ()):
+                    device = devices[peer.node, ports[peer.node][number]]
                     yield from self._told(sender, peer, path, device)
 
     def _told(
         self, sender: NodeSteering, peer: PeerPlan, path: SyncPathPlan, device: LoadedNic
     ) -> Iterator[Diagnostic]:
         port = sender.sync.port if sender.sync else 0
-        packet = Packet(int(path.local), int(path.remote), UDP, 0, port)
+        packet = Packet(int(path.local), int(path.remote), UDP, 0, port, vlan=device.vlan)
         decision = device.decide(packet.flow_class)
         self.decided += 1
         self.sync_flows += len(path.source_ports)

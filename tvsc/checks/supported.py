@@ -50,8 +50,6 @@ def clusters_supported(site: Site) -> Iterator[Diagnostic]:
 
 def _ports_supported(site: Site, cluster: Cluster) -> Iterator[Diagnostic]:
     for port in (p for n in cluster.nodes for p in n.ports):
-        if port.vlan is not None:
-            yield _not_yet(site, "a VLAN tag", port, "vlan")
         if port.promiscuous:
             yield _not_yet(site, "`promiscuous yes`", port, "promiscuous")
         if port.address6 is not None:

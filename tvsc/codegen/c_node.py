@@ -114,6 +114,7 @@ def _port(plan: PortPlan) -> Noun:
             f".family = {_FAMILY.get(plan.driver, 'TVS_NIC_NONE')},",
             f".socket = {-1 if plan.socket is None else plan.socket},",
             f".mtu = {plan.mtu},",
+            *((f".vlan = {plan.vlan},",) if plan.vlan is not None else ()),
             f".address = {ipv4(plan.address.ip)},",
             f".prefix_len = {plan.address.network.prefixlen},",
             *((".has_gateway_mac = true,",) if mac else ()),

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from tvsc.codegen.escape import bird_string, bird_symbol, hash_comment, shell_word
 from tvsc.model import Secret, SecretSource
-from tvsc.plan import NeighborPlan, NodePlan
+from tvsc.plan import NeighborPlan, NodePlan, PortPlan
 
 INSTALL_DIR = "/opt/tvs/current"
 """Where a node unpacks the bundle that it runs (a symbolic link to the newest)."""
@@ -43,6 +43,7 @@ class EtcContext:
     """Everything that the templates in templates/etc place."""
 
     plan: NodePlan
+    tagged: tuple[PortPlan, ...]
     sources: str
     title: str
     install_dir: str
@@ -124,6 +125,7 @@ def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
     pci = any(not port.is_vdev for port in plan.ports)
     return EtcContext(
         plan=plan,
+        tagged=tuple(port for port in plan.ports if port.vlan is not None),
         sources=hash_comment(", ".join(plan.sources)),
         title=hash_comment(f"node {plan.node} of cluster {plan.cluster}, site {plan.site}"),
         install_dir=INSTALL_DIR,

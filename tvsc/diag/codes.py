@@ -104,6 +104,7 @@ DUPLICATE_ROUTER_ID = _code(307, "router id used twice")
 FABRIC_UNREACHABLE = _code(308, "BGP neighbour is not on any port's network")
 NETWORKS_OVERLAP = _code(309, "two ports of a node are on one network")
 LIPS_ON_LINK = _code(310, "local IPs on the network of a server")
+VLANS_APART = _code(311, "ports of one network are in different VLANs")
 
 # Steering
 NO_FLOW_RULES = _code(401, "NIC has no flow rules")
@@ -113,6 +114,7 @@ NO_RSS = _code(404, "NIC has no RSS that can be set")
 STEERING_SPLIT = _code(405, "packets of one session reach different workers")
 RULE_REFUSED = _code(406, "NIC does not take the planned steering")
 REQUESTS_NOT_SPREAD = _code(407, "requests are not spread over the workers")
+TAGGED_UNPROVED = _code(408, "flow rules may not take packets with a VLAN tag")
 
 # Capacity
 SESSIONS_EXCEED_PORTS = _code(501, "more sessions than local ports")

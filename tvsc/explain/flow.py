@@ -7,6 +7,7 @@ is the switch's own hash: it is not known here, so every node is shown.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import pairwise
 
@@ -43,7 +44,8 @@ class Explainer:
         self.devices: dict[str, LoadedNic] = {}
         for plan in self.plan.nodes:
             port = site.node_by_name[plan.node].ports[0]
-            self.devices[plan.node] = load_nic(site.nic_of(port), plan.steering)[0]
+            nic = site.nic_of(port)
+            self.devices[plan.node] = load_nic(nic, plan.steering, port.vlan)[0]
         self.clusters = sorted(site.clusters, key=_rank)
 
     def explain(self, flow: Flow) -> FlowExplanation:
@@ -117,7 +119,7 @@ class Explainer:
         reply = self._reply(flow.packet, cluster, lip, owner.name, None)
         node = NodePart(
             owner.name,
-            self._ports(owner.name),
+            *self._ports(owner.name),
             reply.arrivals[0],
             (str(lip.address),),
             *self._port_range(owner.name),
@@ -209,7 +211,7 @@ class Explainer:
             nodes.append(
                 NodePart(
                     name,
-                    self._ports(name),
+                    *self._ports(name),
                     arrival,
                     tuple(str(lip.address) for lip in lips),
                     *self._port_range(name),
@@ -269,7 +271,7 @@ class Explainer:
         plan, device = self.by_name[name], self.devices[name]
         rows = len(plan.steering.reta)
         software = plan.steering.mode is Steering.SOFTWARE
-        decision = device.decide(packet.flow_class)
+        decision = device.decide(replace(packet, vlan=device.vlan).flow_class)
         if decision.rule is not None and decision.queue is not None:
             worker = decision.queue
             return Arrival(
@@ -322,8 +324,10 @@ class Explainer:
     def _in_lip_range(self, address: IPv4Address) -> bool:
         return any(address in cluster.local_ips.short for cluster in self.site.clusters)
 
-    def _ports(self, name: str) -> tuple[str, ...]:
-        return tuple(port.name for port in self.by_name[name].ports)
+    def _ports(self, name: str) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
+        """Names and VLANs."""
+        ports = self.by_name[name].ports
+        return tuple(port.name for port in ports), tuple(port.vlan for port in ports)
 
     def _port_range(self, name: str) -> tuple[int, int]:
         memory = self.by_name[name].memory

@@ -73,7 +73,12 @@ def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[s
 
 
 def _node(node: NodePart, kind: Kind) -> Iterator[str]:
-    ports = f" (by {' or '.join(node.ports)})" if len(node.ports) > 1 else ""
+    tagged = [
+        name if vlan is None else f"{name} in VLAN {vlan}"
+        for name, vlan in zip(node.ports, node.vlans, strict=True)
+    ]
+    shown = len(tagged) > 1 or tagged != list(node.ports)
+    ports = f" (by {' or '.join(tagged)})" if shown else ""
     yield f"  {node.node}{ports}: {_arrival(node.arrival)}"
     if kind is Kind.LOCAL_IP:
         yield f"    by route {node.replies[0].route}, which it alone announces"

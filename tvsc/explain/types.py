@@ -94,11 +94,12 @@ class LossPart:
 @dataclass(frozen=True, slots=True)
 class NodePart:
     """The flow on one node, should the switch choose it. It may come by any of `ports`: their NICs
-    are of one kind, with the same rules.
+    are of one kind, with the same rules. `vlans[i]` is the tag that it has on `ports[i]`.
     """
 
     node: str
     ports: tuple[str, ...]
+    vlans: tuple[int | None, ...]
     arrival: Arrival
     local_ips: tuple[str, ...]
     port_first: int

@@ -1,6 +1,6 @@
 """NICs as their drivers behave: which rules they take, and to which queue they bring a packet.
 
-    nic, refusals = load_nic(profile, steering)   # what `SteeringPlan` leaves in the device
+    nic, refusals = load_nic(profile, steering, vlan)   # what `SteeringPlan` leaves in the device
     nic.decide(FlowClass(destination, TCP))       # for all packets of the class at once
     nic.queue(Packet(...))                        # for one packet
 
@@ -10,7 +10,14 @@ Nothing here knows clusters or services: `tvsc.checks.steering_proof` runs packe
 """
 
 from tvsc.nic.device import Decision, LoadedNic, Refusal, load_nic, software
-from tvsc.nic.family import FAMILIES, DeviceRule, Family, device_rules, rules_per_planned
+from tvsc.nic.family import (
+    FAMILIES,
+    DeviceRule,
+    Family,
+    Tagged,
+    device_rules,
+    rules_per_planned,
+)
 from tvsc.nic.packet import ICMP, TCP, UDP, FlowClass, Packet
 from tvsc.nic.spread import Spread
 
@@ -27,6 +34,7 @@ __all__ = [
     "Packet",
     "Refusal",
     "Spread",
+    "Tagged",
     "device_rules",
     "load_nic",
     "rules_per_planned",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tvsc.model import FlowRules, NicProfile, RuleMasks, Steering
-from tvsc.nic.family import FAMILIES, DeviceRule, Family, Match, device_rules
+from tvsc.nic.family import FAMILIES, DeviceRule, Family, Match, Tagged, device_rules
 from tvsc.nic.packet import FlowClass, Packet
 from tvsc.nic.spread import Spread
 from tvsc.plan.types import SteeringPlan
@@ -76,11 +76,14 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class LoadedNic:
-    """A device as it stands after the host has set it up."""
+    """A device as it stands after the host has set it up. `vlan` is that of its port: the packets
+    that are the node's have its tag.
+    """
 
     family: Family
     tables: tuple[_Table, ...]
     spread: Spread
+    vlan: int | None = None
 
     def decide(self, flows: FlowClass) -> Decision:
         """Where all packets of a class go."""
@@ -88,12 +91,20 @@ class LoadedNic:
             return _BY_RSS
         for table in self.tables:
             rule = table.find(flows)
-            if rule is not None:
+            if rule is not None and self._takes_tag(rule, flows.vlan):
                 return Decision(rule.queue, rule, table.name)
         return _BY_RSS
 
+    def _takes_tag(self, rule: DeviceRule, vlan: int | None) -> bool:
+        """All rules of a device name the same VLAN, or none does."""
+        if self.family.tagged is Tagged.ALIKE:
+            return True
+        return rule.vlan == vlan
+
     def has_rule(self, destinations: Iterable[int], protocol: int) -> bool:
-        """Whether `decide` finds a rule for any of them; does not build anything for each."""
+        """Whether `decide` finds a rule for any of them, tagged as those of its port; does not
+        build anything for each.
+        """
         return any(
             any(destination & mask in rules for destination in destinations)
             for table in self.tables
@@ -107,20 +118,28 @@ class LoadedNic:
         return self.spread.worker(packet) if decision.queue is None else decision.queue
 
 
-def software(steering: SteeringPlan) -> LoadedNic:
+def software(steering: SteeringPlan, vlan: int | None = None) -> LoadedNic:
     """`steering software`: a request goes where RSS would have brought it. Replies need no rule,
-    as the packet path looks the local IP's owner up.
+    as the packet path looks the local IP's owner up. It sees packets without their tag.
     """
-    return LoadedNic(Family(), (), Spread(steering.key, steering.reta))
+    return LoadedNic(Family(), (), Spread(steering.key, steering.reta), vlan)
 
 
-def load_nic(profile: NicProfile, steering: SteeringPlan) -> tuple[LoadedNic, list[Refusal]]:
-    """The device with everything that it takes, and what it does not take."""
+def load_nic(
+    profile: NicProfile, steering: SteeringPlan, vlan: int | None = None
+) -> tuple[LoadedNic, list[Refusal]]:
+    """The device of a port with this VLAN: with everything that it takes, and what it does not
+    take.
+    """
     if steering.mode is not Steering.FDIR:
-        return software(steering), []
+        return software(steering, vlan), []
     refusals = list(_hash_refusals(profile, steering))
-    loader = _Loader(profile)
-    for rule in device_rules(profile.driver, steering.rules):
+    loader = _Loader(profile, vlan)
+    if vlan is not None and steering.rules and loader.family.tagged is Tagged.UNKNOWN:
+        refusals.append(
+            Refusal(None, "rules for packets with a VLAN tag", "whether they match is not known")
+        )
+    for rule in device_rules(profile.driver, steering.rules, vlan):
         refusal = loader.add(rule)
         if refusal is not None:
             refusals.append(refusal)
@@ -151,8 +170,9 @@ def _hash_refusals(profile: NicProfile, steering: SteeringPlan) -> list[Refusal]
 class _Loader:
     """Takes rules one by one, as the driver does."""
 
-    def __init__(self, profile: NicProfile) -> None:
+    def __init__(self, profile: NicProfile, vlan: int | None) -> None:
         self.profile = profile
+        self.vlan = vlan
         self.limits = profile.flow_rules
         self.family = FAMILIES.get(profile.driver, Family())
         self.five_tuple = _Table(FIVE_TUPLE)
@@ -164,6 +184,7 @@ class _Loader:
             self.family,
             (self.five_tuple, self.director),
             Spread(steering.key, steering.reta),
+            self.vlan,
         )
 
     def add(self, rule: DeviceRule) -> Refusal | None:

@@ -13,6 +13,7 @@ from tvsc.plan.classes import plan_pools, plan_services
 from tvsc.plan.dump import PlanWriter
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
+from tvsc.plan.ports import vlan_reason
 from tvsc.plan.routing import plan_bgp, plan_own_routes, plan_vip_routes
 from tvsc.plan.rss import rss_key
 from tvsc.plan.steering import plan_steering, sync_contract
@@ -90,6 +91,8 @@ class _Planner:
             driver=self.site.nic_of(port).driver,
             socket=port.socket,
             mtu=port.mtu,
+            vlan=port.vlan,
+            vlan_reason=vlan_reason(port.vlan),
             promiscuous=port.promiscuous,
             address=port.address,
             gateway=port.gateway,

@@ -218,7 +218,9 @@ class BgpPlan:
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """A dataplane port: `device` is a PCI address, or a device string of EAL when `is_vdev`."""
+    """A dataplane port: `device` is a PCI address, or a device string of EAL when `is_vdev`. `vlan`
+    is the 802.1Q identifier that all its frames have, None when they have no tag.
+    """
 
     name: str
     device: str
@@ -226,6 +228,8 @@ class PortPlan:
     driver: Driver
     socket: int | None
     mtu: int
+    vlan: int | None
+    vlan_reason: str
     promiscuous: bool
     address: IPv4Interface
     gateway: IPv4Address

@@ -238,6 +238,7 @@ static int generation_take(void)
     }
     generation = *bound->generation;
     port = generation.ports[0];
+    port.vlan = 0; /* its link is its own, not the node's */
     port.device = options.device;
     generation.ports = &port;
     generation.n_ports = 1;

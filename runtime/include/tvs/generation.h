@@ -32,6 +32,7 @@ struct tvs_gen_port {
     uint8_t family; /* enum tvs_nic_family */
     int16_t socket; /* -1: any */
     uint16_t mtu;
+    uint16_t vlan;    /* 802.1Q identifier of all its frames; 0: untagged */
     uint32_t address; /* the node's own, put on the exception TAP */
     uint8_t prefix_len;
     bool has_gateway_mac;
