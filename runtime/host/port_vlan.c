@@ -17,17 +17,14 @@ int tvs_port_vlan_configure(struct tvs_host_port *port, const struct rte_eth_dev
 
     if (port->config->vlan == 0)
         return 0;
-    /*
-     * The MTU is that of IP. Drivers of cards add a tag, or two, to the frame that it makes, and
-     * none of them takes longer ones from the host's hand than its limit.
-     */
-    if (frame > info->max_rx_pktlen) {
+    port->vlan_by_device = (info->rx_offload_capa & rx_wanted) == rx_wanted &&
+                           (info->tx_offload_capa & tx_wanted) == tx_wanted;
+    /* the MTU is that of IP: a device that takes tags off has its own idea of what they add */
+    if (!port->vlan_by_device && frame > info->max_rx_pktlen) {
         tvs_error("port %s: frames of MTU %u with a VLAN tag have %u bytes, driver %s takes %u",
                   port->config->name, port->config->mtu, frame, port->driver, info->max_rx_pktlen);
         return -ERANGE;
     }
-    port->vlan_by_device = (info->rx_offload_capa & rx_wanted) == rx_wanted &&
-                           (info->tx_offload_capa & tx_wanted) == tx_wanted;
     if (port->vlan_by_device) {
         conf->rxmode.offloads |= rx_wanted;
         conf->txmode.offloads |= tx_wanted;

@@ -140,6 +140,7 @@ static const struct tvs_gen_port ports[] = {{
     .family = FAMILY,
     .socket = -1,
     .mtu = 1500,
+    .vlan = VLAN,
     .address = IPV4(192, 0, 2, 11),
     .prefix_len = 24,
     .gateway = IPV4(192, 0, 2, 1),

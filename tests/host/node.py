@@ -18,6 +18,7 @@ from typing import Any
 from tests.naive.runtime import ROOT, run, tool
 from tests.naive.site import Rule, ip
 from tests.naive.wire import TCP
+from tvsc.lab.vlan import put_on
 
 BUILD = ROOT / "build" / "runtime-host"
 CLONE_NEWNET = 0x40000000
@@ -66,6 +67,7 @@ def generation(directory: Path, **variant: str) -> Path:
         "N_PEERS": "0",
         "KEY": '"sync.key"',
         "KEY_IS_ENV": "false",
+        "VLAN": "0",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"
@@ -189,10 +191,29 @@ def start(
         )
 
 
+def join_far(far: str, vlan: int) -> None:
+    """The far end's VLAN and address."""
+    if vlan:
+        with inside(far):
+            put_on("nic", vlan)
+    ip_command("-n", far, "addr", "add", "192.0.2.1/24", "dev", "nic")
+    ip_command("-n", far, "link", "set", "nic", "up")
+
+
 @contextmanager
-def node(shared_object: Path, directory: Path) -> Iterator[Node]:
-    """Up, its NIC's other end moved away, announcing; killed if the test leaves it running."""
+def node(
+    shared_object: Path, directory: Path, *, veth: bool = False, vlan: int = 0
+) -> Iterator[Node]:
+    """Up, its NIC's other end moved away, announcing; killed if the test leaves it running.
+
+    `veth`: the NIC is one that is there before, `nic0`, not a TAP of the daemon's. `vlan`: the far
+    end is in that VLAN.
+    """
     with namespaces() as (name, far):
+        if veth:
+            words = ["name", "nic0", "type", "veth", "peer", "name", "nic", "netns", far]
+            ip_command("-n", name, "link", "add", *words)
+            ip_command("-n", name, "link", "set", "nic0", "up", "address", "02:00:00:00:aa:01")
         process = start(name, shared_object, directory)
         log = directory / "log"
         try:
@@ -202,9 +223,9 @@ def node(shared_object: Path, directory: Path) -> Iterator[Node]:
                 return "announces" in log.read_text(encoding="utf-8")
 
             until("the node announces", announces)
-            ip_command("-n", name, "link", "set", "nic", "netns", far)
-            ip_command("-n", far, "addr", "add", "192.0.2.1/24", "dev", "nic")
-            ip_command("-n", far, "link", "set", "nic", "up")
+            if not veth:
+                ip_command("-n", name, "link", "set", "nic", "netns", far)
+            join_far(far, vlan)
             control = directory / "run" / "tvsd.sock"
             with wire_in(far, "nic") as wire:
                 yield Node(process, name, far, control, log, wire)

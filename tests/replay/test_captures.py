@@ -43,6 +43,7 @@ def test_an_empty_capture() -> None:
         "packets": 0,
         "cut": 0,
         "handed_over": 0,
+        "other_vlan": 0,
         "seconds": 0.0,
     }
 

@@ -1,9 +1,7 @@
 """What the machine must offer for a lab, and what it may lack."""
 
-import ctypes
 import fcntl
 import os
-import platform
 import shutil
 import struct
 import subprocess
@@ -11,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from tvsc.lab import namespace
+from tvsc.lab import bpf, namespace
 from tvsc.lab.errors import LabError
 
 TOOLS = (
@@ -24,9 +22,9 @@ TOOLS = (
 )
 TUN = Path("/dev/net/tun")
 
-_BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
-_BPF_PROG_LOAD = 5
-_BPF_SOCKET_FILTER = 1
+_QUEUE_0 = bytes.fromhex("b700000000000000 9500000000000000")
+"""A program that chooses queue 0."""
+
 _TUNSETIFF = 0x400454CA
 _TUNSETSTEERINGEBPF = 0x800454E0
 _TAP_MULTI_QUEUE = 0x0002 | 0x1000 | 0x0100  # IFF_TAP, IFF_NO_PI, IFF_MULTI_QUEUE
@@ -101,8 +99,9 @@ def _has_resilient_groups() -> bool:
 
 
 def _may_steer() -> bool:
-    program = _load_program()
-    if program < 0:
+    try:
+        program = bpf.load(bpf.Kind.SOCKET_FILTER, _QUEUE_0)
+    except OSError:
         return False
     try:
         with TUN.open("r+b", buffering=0) as tap:
@@ -113,27 +112,3 @@ def _may_steer() -> bool:
     finally:
         os.close(program)
     return True
-
-
-def _load_program() -> int:
-    """A program that chooses queue 0: its descriptor, negative when bpf() refuses."""
-    number = _BPF_SYSCALL.get(platform.machine())
-    if number is None:
-        return -1
-    code = ctypes.create_string_buffer(bytes.fromhex("b700000000000000 9500000000000000"), 16)
-    license_text = ctypes.create_string_buffer(b"GPL")
-    attributes = struct.pack(
-        "<IIQQIIQII",
-        _BPF_SOCKET_FILTER,
-        2,
-        ctypes.addressof(code),
-        ctypes.addressof(license_text),
-        0,
-        0,
-        0,
-        0,
-        0,
-    )
-    libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    return int(libc.syscall(number, _BPF_PROG_LOAD, buffer, len(attributes)))

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tvsc.lab import namespace
+from tvsc.lab import namespace, vlan
 from tvsc.lab.process import Child, spawn
 from tvsc.lab.state import RunDirectory
 from tvsc.lab.template import render
@@ -78,8 +78,12 @@ def _configure_end(name: str, address: str) -> None:
 
 
 def attach(topology: Topology, link: NodeLink) -> None:
-    """Gives the switch's end of a node's link its address; nodes reach each other through it."""
+    """Gives the switch's end of a node's link its VLAN and address; nodes reach each other
+    through it.
+    """
     name = link.link
+    if (tag := link.vlan) is not None:
+        namespace.inside(topology.switch, lambda: vlan.put_on(name, tag))
     commands = [
         f"addr add {link.gateway} peer {link.address} dev {name}",
         f"link set {name} up",

@@ -37,12 +37,15 @@ MAX_LINK_NAME = 15
 
 @dataclass(frozen=True, slots=True)
 class NodeLink:
-    """A port of a node: `device` is its name where the daemon makes it, `link` on the switch."""
+    """A port of a node: `device` is its name where the daemon makes it, `link` on the switch.
+    `vlan` is the tag of its packets on the wire, None for none.
+    """
 
     device: str
     link: str
     address: IPv4Address
     gateway: IPv4Address
+    vlan: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,7 @@ def _node(cluster: Cluster, node: Node, index: int, prefix: str) -> LabNode:
             link=_link_name(node, index, number),
             address=port.address.ip,
             gateway=port.gateway,
+            vlan=port.vlan,
         )
         for number, port in enumerate(node.ports)
     )
