@@ -137,6 +137,11 @@ json_t *tvs_answer_counters(struct tvs_host *host)
                      exception(host), "workers", workers(host));
 }
 
+static json_t *vlan(const struct tvs_host_port *port)
+{
+    return port->config->vlan ? json_integer(port->config->vlan) : json_null();
+}
+
 static json_t *ports(const struct tvs_host *host)
 {
     json_t *list = json_array();
@@ -146,9 +151,10 @@ static json_t *ports(const struct tvs_host *host)
 
         json_array_append_new(
             list,
-            json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:i, s:i, s:b, s:b}", "name",
+            json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:b, s:o, s:i, s:i, s:b, s:b}", "name",
                       port->config->name, "device", port->config->device, "driver", port->driver,
-                      "mac", tvs_json_mac(port->mac), "mtu", (int)port->config->mtu, "address",
+                      "mac", tvs_json_mac(port->mac), "mtu", (int)port->config->mtu, "vlan",
+                      vlan(port), "vlan_by_device", (int)port->vlan_by_device, "address",
                       tvs_json_address(port->config->address), "prefix_len",
                       (int)port->config->prefix_len, "rx_queues", (int)port->n_rx_queues,
                       "rx_interrupts", (int)port->rx_interrupts, "steering_verified",

@@ -70,12 +70,19 @@ static void print_status(const json_t *answer)
 
     print_peers(json_object_get(answer, "sync"));
 
-    printf("\n%-8s %-17s %-5s %-18s %-14s %s\n", "port", "mac", "mtu", "address", "driver",
-           "queues");
-    json_array_foreach(json_object_get(answer, "ports"), i, item) printf(
-        "%-8s %-17s %-5lld %s/%-*lld %-14s %lld\n", text(item, "name"), text(item, "mac"),
-        number(item, "mtu"), text(item, "address"), (int)(17 - strlen(text(item, "address"))),
-        number(item, "prefix_len"), text(item, "driver"), number(item, "rx_queues"));
+    printf("\n%-8s %-17s %-5s %-5s %-18s %-14s %s\n", "port", "mac", "mtu", "vlan", "address",
+           "driver", "queues");
+    json_array_foreach(json_object_get(answer, "ports"), i, item)
+    {
+        char vlan[24] = "-";
+
+        if (json_is_integer(json_object_get(item, "vlan")))
+            snprintf(vlan, sizeof(vlan), "%lld", number(item, "vlan"));
+        printf("%-8s %-17s %-5lld %-5s %s/%-*lld %-14s %lld\n", text(item, "name"),
+               text(item, "mac"), number(item, "mtu"), vlan, text(item, "address"),
+               (int)(17 - strlen(text(item, "address"))), number(item, "prefix_len"),
+               text(item, "driver"), number(item, "rx_queues"));
+    }
 
     printf("\n%-6s %10s %10s %12s %12s %12s %9s %9s %9s\n", "worker", "sessions", "copies",
            "frames", "requests", "replies", "kernel", "handover", "dropped");

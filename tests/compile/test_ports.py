@@ -36,8 +36,8 @@ service web { vip 203.0.113.10  listen tcp 80 -> web }
 """
 
 
-def plans(directory: Path) -> tuple[NodePlan, ...]:
-    (directory / "site.tvs").write_text(SITE)
+def plans(directory: Path, text: str = SITE) -> tuple[NodePlan, ...]:
+    (directory / "site.tvs").write_text(text)
     site, diagnostics, sources = load_site(directory / "site.tvs")
     assert diagnostics == []
     assert site is not None
@@ -58,3 +58,18 @@ def test_two_ports(tmp_path: Path) -> None:
         for word in ("0000:3b:00.0", "0000:3b:00.1", "198.51.100.1"):
             assert word in everything
         assert locals_[1] in texts["bird.conf"]
+
+
+def test_a_vlan_is_of_its_port_alone(tmp_path: Path) -> None:
+    """The daemon hears of it, and BIRD's file says that it will see none of it."""
+    for plan in plans(tmp_path, SITE.replace("mtu 9000", "mtu 9000  vlan 300")):
+        fwd, back = plan.ports
+        assert (fwd.vlan, back.vlan) == (None, 300)
+        assert "no tag" in fwd.vlan_reason
+        assert "tag of VLAN 300" in back.vlan_reason
+        texts = render_node(plan)
+        assert texts["generation.c"].count(".vlan = ") == 1
+        assert ".mtu = 9000,\n        .vlan = 300,\n" in texts["generation.c"]
+        assert "# port back: frames on the wire have the tag of VLAN 300" in texts["bird.conf"]
+        assert "# port fwd" not in texts["bird.conf"]
+        assert not any("300" in texts[name] for name in texts if "sysctl" in name)

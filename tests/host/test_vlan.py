@@ -121,6 +121,8 @@ def test_a_tagged_request_is_answered_with_the_tag(
         assert answer[ETH + 20] == 0
         assert answer.endswith(b"are you there")
         assert other_vlan(machine) == 0
+        [port] = machine.ask("status")["ports"]
+        assert (port["vlan"], port["vlan_by_device"]) == (VLAN, veth)
         assert f"VLAN {VLAN}, tags by the {'device' if veth else 'workers'}" in machine.said()
 
 

@@ -408,5 +408,11 @@ kind(
         yes_or_no,
         default="no",
     ),
-    Setting("vlan", "vlan NUMBER", "802.1Q tag.", number(1, 4094), default="untagged"),
+    Setting(
+        "vlan",
+        "vlan NUMBER",
+        "The 802.1Q tag of all its frames, 1 to 4094; others are dropped.",
+        number(1, 4094),
+        default="untagged",
+    ),
 )

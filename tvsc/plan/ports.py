@@ -8,7 +8,7 @@ def vlan_reason(vlan: int | None) -> str:
     if vlan is None:
         return "the site names no VLAN: frames have no tag"
     return (
-        f"every frame on the wire has the tag of VLAN {vlan}, others are dropped as `other_vlan`;"
-        " the device strips and inserts it if its driver does both, else the workers do: the packet"
-        " path, the kernel behind tvsN and BIRD see frames without it"
+        f"frames on the wire have the tag of VLAN {vlan}, others are dropped (other_vlan); it is"
+        " put on and taken off at the port, so the packet path, the kernel behind the TAP and BIRD"
+        " see none"
     )

@@ -23,6 +23,7 @@ enum { MAX_FLOWS = 32 };
 static struct {
     uint32_t address, mask;
     uint16_t queue;
+    uint16_t vlan;              /* 0: the rule has no such item */
     enum rte_flow_item_type l4; /* END: none */
     bool mark;
 } asked[MAX_FLOWS];
@@ -31,11 +32,33 @@ static unsigned room; /* rules the device takes */
 
 /* ---- the device ------------------------------------------------------------------------------ */
 
+/* The item of IPv4: behind the Ethernet header, and a tag if the rule names one. */
+static const struct rte_flow_item *ip_item(const struct rte_flow_item pattern[])
+{
+    return &pattern[pattern[1].type == RTE_FLOW_ITEM_TYPE_VLAN ? 2 : 1];
+}
+
+/* The identifier alone is compared: not the priority, which is the sender's own. */
+static uint16_t vlan_of(const struct rte_flow_item pattern[])
+{
+    const struct rte_flow_item_vlan *spec = pattern[1].spec, *mask = pattern[1].mask;
+    struct rte_flow_item_vlan rest;
+
+    if (pattern[1].type != RTE_FLOW_ITEM_TYPE_VLAN)
+        return 0;
+    rest = *mask;
+    rest.hdr.vlan_tci = 0;
+    for (size_t i = 0; i < sizeof rest; i++)
+        assert_int_equal(((const uint8_t *)&rest)[i], 0);
+    assert_int_equal(mask->hdr.vlan_tci, rte_cpu_to_be_16(0x0fff));
+    return rte_be_to_cpu_16(spec->hdr.vlan_tci);
+}
+
 int rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
                       const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
                       struct rte_flow_error *error)
 {
-    const struct rte_flow_item_ipv4 *mask = pattern[1].mask;
+    const struct rte_flow_item_ipv4 *mask = ip_item(pattern)->mask;
     struct rte_flow_item_ipv4 rest = *mask;
 
     (void)port;
@@ -44,7 +67,7 @@ int rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
     assert_int_equal(pattern[0].type, RTE_FLOW_ITEM_TYPE_ETH);
     assert_null(pattern[0].spec);
     assert_null(pattern[0].mask);
-    assert_int_equal(pattern[1].type, RTE_FLOW_ITEM_TYPE_IPV4);
+    assert_int_equal(ip_item(pattern)->type, RTE_FLOW_ITEM_TYPE_IPV4);
     rest.hdr.dst_addr = 0; /* nothing but the destination is looked at */
     for (size_t i = 0; i < sizeof rest; i++)
         assert_int_equal(((const uint8_t *)&rest)[i], 0);
@@ -57,8 +80,9 @@ struct rte_flow *rte_flow_create(uint16_t port, const struct rte_flow_attr *attr
                                  const struct rte_flow_action actions[],
                                  struct rte_flow_error *error)
 {
-    const struct rte_flow_item_ipv4 *spec = pattern[1].spec;
-    const struct rte_flow_item_ipv4 *mask = pattern[1].mask;
+    const struct rte_flow_item *ip = ip_item(pattern);
+    const struct rte_flow_item_ipv4 *spec = ip->spec;
+    const struct rte_flow_item_ipv4 *mask = ip->mask;
     const struct rte_flow_action_queue *queue = actions[0].conf;
 
     (void)port;
@@ -71,11 +95,12 @@ struct rte_flow *rte_flow_create(uint16_t port, const struct rte_flow_attr *attr
     asked[n_asked].address = rte_be_to_cpu_32(spec->hdr.dst_addr);
     asked[n_asked].mask = rte_be_to_cpu_32(mask->hdr.dst_addr);
     asked[n_asked].queue = queue->index;
-    asked[n_asked].l4 = pattern[2].type;
+    asked[n_asked].vlan = vlan_of(pattern);
+    asked[n_asked].l4 = ip[1].type;
     asked[n_asked].mark = actions[1].type == RTE_FLOW_ACTION_TYPE_MARK;
     assert_int_equal(actions[asked[n_asked].mark ? 2 : 1].type, RTE_FLOW_ACTION_TYPE_END);
-    if (pattern[2].type != RTE_FLOW_ITEM_TYPE_END)
-        assert_int_equal(pattern[3].type, RTE_FLOW_ITEM_TYPE_END);
+    if (ip[1].type != RTE_FLOW_ITEM_TYPE_END)
+        assert_int_equal(ip[2].type, RTE_FLOW_ITEM_TYPE_END);
     return (struct rte_flow *)&asked[n_asked++];
 }
 
@@ -196,6 +221,25 @@ static void i40e_gets_tcp_udp_and_the_rest(void **state)
     tvs_steering_rte_flow.stop(&host, &host.ports[0]);
 }
 
+static void mlx5_is_told_the_vlan_of_the_port(void **state)
+{
+    static const uint8_t families[] = {TVS_NIC_IXGBE, TVS_NIC_I40E, TVS_NIC_MLX5};
+
+    (void)state;
+    for (unsigned f = 0; f < sizeof families; f++) {
+        for (uint16_t vlan = 0; vlan <= 100; vlan += 100) {
+            gen_port.vlan = vlan;
+            assert_int_equal(start(families[f], MAX_FLOWS), 0);
+            for (unsigned i = 0; i < n_asked; i++)
+                assert_int_equal(asked[i].vlan, families[f] == TVS_NIC_MLX5 ? vlan : 0);
+            assert_int_equal(asked[n_asked - 1].l4, RTE_FLOW_ITEM_TYPE_UDP);
+            assert_int_equal(tvs_steering_rte_flow.verify(&host, &host.ports[0]), 0);
+            tvs_steering_rte_flow.stop(&host, &host.ports[0]);
+        }
+    }
+    gen_port.vlan = 0;
+}
+
 static void a_full_device_is_named_with_the_rule_it_refused(void **state)
 {
     (void)state;
@@ -213,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_becomes_one_flow),
         cmocka_unit_test(i40e_gets_tcp_udp_and_the_rest),
+        cmocka_unit_test(mlx5_is_told_the_vlan_of_the_port),
         cmocka_unit_test(a_full_device_is_named_with_the_rule_it_refused),
     };
 
