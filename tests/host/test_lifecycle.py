@@ -141,8 +141,9 @@ def test_a_path_is_loaded_anew(tmp_path: Path) -> None:
         ({"ABI": "7"}, "ABI version 7, this host speaks"),
         ({"MODE": "TVS_STEER_SOFTWARE"}, "steering changes, which needs a restart"),
         ({"IDLE": "TVS_IDLE_BUSY"}, "the idle policy changes, which needs a restart"),
+        ({"VLAN": "100"}, "a port changes, which needs a restart"),
     ],
-    ids=["abi", "steering", "idle"],
+    ids=["abi", "steering", "idle", "vlan"],
 )
 def test_a_refused_generation_leaves_the_old_one_serving(
     tmp_path: Path, variant: dict[str, str], reason: str
