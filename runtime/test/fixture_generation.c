@@ -11,7 +11,7 @@
 /*
  * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
  * FIXTURE_NODE: the node, of two with session sync. FIXTURE_NAME: the symbol, since both can be
- * linked into one program.
+ * linked into one program. FIXTURE_VLAN: of the first port, 0 for none.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,

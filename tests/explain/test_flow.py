@@ -202,6 +202,21 @@ def test_text_of_two_nodes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert "after its loss: tvs-b2: the same queue 0, worker 0, core 2" in lost
 
 
+def test_the_port_of_a_vlan(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It is named with its VLAN, and the tag changes nothing of where the flow goes."""
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text()
+    site = tmp_path / "site.tvs"
+    site.write_text(re.sub(r"( +)nic +tap0\n", r"\g<0>\1vlan 100\n", text))
+    code, out, _ = run(["explain", "flow", str(site), REQUEST], capsys)
+    plain = run(["explain", "flow", str(EXAMPLES / "laptop" / "site.tvs"), REQUEST], capsys)[1]
+    assert code == 0
+    assert out.count(" (by fwd in VLAN 100): ") == 8
+    unmarked = out.replace(" (by fwd in VLAN 100)", "")
+    assert re.sub(r"site\.tvs:\d+", "", unmarked) == re.sub(r"site\.tvs:\d+", "", plain)
+    _, out, _ = run(["explain", "flow", str(site), REQUEST, "--format", "json"], capsys)
+    assert {tuple(n["vlans"]) for c in json.loads(out)["clusters"] for n in c["nodes"]} == {(100,)}
+
+
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     site = str(EXAMPLES / "laptop" / "site.tvs")
     code, out, _ = run(["explain", "flow", site, REQUEST, "--format", "json"], capsys)
