@@ -10,7 +10,6 @@ from tvsc.model import (
     ClientAddress,
     Cluster,
     HttpCheck,
-    Lowering,
     Mode,
     Noun,
     Pool,
@@ -31,19 +30,14 @@ def _not_yet(site: Site, what: str, noun: Noun, field: str, help_: str | None = 
 
 
 def clusters_supported(site: Site) -> Iterator[Diagnostic]:
-    """Steering and the ways of lowering preference."""
+    """Steering, ports and neighbours."""
     for cluster in site.clusters:
         if cluster.steering is Steering.RSS_PORT:
             yield _not_yet(
                 site, "`steering rss-port`", cluster, "steering", "write `fdir` or `software`"
             )
-        lowering = cluster.role.lowering
-        if lowering not in (None, Lowering.PREPEND):
-            yield _not_yet(site, f"`standby {lowering}`", cluster, "role", "write `prepend 3`")
         yield from _ports_supported(site, cluster)
         for fabric in cluster.fabric:
-            if fabric.asn == site.asn:
-                yield _not_yet(site, "a neighbour in the site's own AS (iBGP)", fabric, "asn")
             if fabric.address.version == 6:
                 yield _not_yet(site, "a BGP neighbour over IPv6", fabric, "")
 

@@ -24,6 +24,7 @@ How to get one (pure functions by stage; each stage reports all of its errors):
 
 from tvsc.model.base import Address, Interface, Model, Network, Noun
 from tvsc.model.cluster import (
+    USUAL_LOCAL_PREF,
     Bfd,
     Cluster,
     Fabric,
@@ -66,6 +67,7 @@ from tvsc.model.service import (
 from tvsc.model.site import Site
 
 __all__ = [
+    "USUAL_LOCAL_PREF",
     "AccessRule",
     "Address",
     "Bfd",

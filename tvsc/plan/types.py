@@ -207,12 +207,18 @@ class NeighborPlan:
 
 @dataclass(frozen=True, slots=True)
 class BgpPlan:
-    """What BIRD says. `prepend` is how often the own AS is added to the path of a VIP."""
+    """What BIRD says. `prepend` is how often the own AS is added to the path of a VIP. `med` and
+    `local_pref` are what its route carries, None for nothing; so is `community`, two numbers, three
+    for a large one, none for no community.
+    """
 
     asn: int
     router_id: IPv4Address
     neighbors: tuple[NeighborPlan, ...]
     prepend: int
+    med: int | None
+    local_pref: int | None
+    community: tuple[int, ...]
     reason: str
 
 
