@@ -18,8 +18,8 @@ from tests.compile.sites import (
     make_sources,
     with_origins,
 )
-from tvsc.codegen import render_bird
-from tvsc.model import Lowering, OnDown, Preference, Protocol, Role, Schedule, Steering
+from tvsc.codegen import render_bird, render_node
+from tvsc.model import Lowering, OnDown, Preference, Protocol, Role, Schedule, StatusRange, Steering
 from tvsc.plan import NodePlan, PlanOptions, ServicePlan, plan_json, plan_object, plan_site
 from tvsc.plan.classes import timeout_ticks
 from tvsc.plan.memory import bucket_count
@@ -278,6 +278,39 @@ def test_json_says_everything() -> None:
 
 def test_the_same_site_gives_the_same_plan() -> None:
     assert plan_site(make_site(), make_sources()) == plan_site(make_site(), make_sources())
+
+
+# Health checks
+
+
+@pytest.mark.parametrize(
+    ("written", "planned"),
+    [
+        ([(200, 299)], [(200, 299)]),
+        ([(200, 299), (301, 301), (304, 304)], [(200, 299), (301, 301), (304, 304)]),
+        ([(304, 304), (200, 299), (301, 301)], [(200, 299), (301, 301), (304, 304)]),
+        ([(200, 204), (205, 299)], [(200, 299)]),
+        ([(200, 399), (201, 202), (300, 499)], [(200, 499)]),
+        ([(200, 200)] * 8, [(200, 200)]),
+    ],
+)
+def test_statuses_are_ordered_and_joined(
+    written: list[tuple[int, int]], planned: list[tuple[int, int]]
+) -> None:
+    ranges = tuple(StatusRange(first=first, last=last) for first, last in written)
+    check = make_pool().check
+    assert check is not None
+    check = check.model_copy(update={"expect": ranges})
+    site = make_site()
+    site = site.model_copy(update={"pools": (make_pool(check=check), *site.pools[1:])})
+    plan = first(site)
+    assert [(r.first, r.last) for r in plan.pools[0].check.expect] == planned
+    rows = [f".expect.range[{i}] = {{{a}, {b}}}," for i, (a, b) in enumerate(planned)]
+    text = render_node(plan)["pools.c"]
+    assert [line.strip() for line in text.splitlines() if ".expect" in line] == [
+        f".expect.n = {len(planned)},",
+        *rows,
+    ]
 
 
 # What a cluster says of its VIPs

@@ -9,10 +9,8 @@ from tvsc.diag.diagnostic import Diagnostic
 from tvsc.model import (
     ClientAddress,
     Cluster,
-    HttpCheck,
     Mode,
     Noun,
-    Pool,
     Schedule,
     Service,
     Site,
@@ -55,21 +53,14 @@ def _ports_supported(site: Site, cluster: Cluster) -> Iterator[Diagnostic]:
 
 
 def pools_supported(site: Site) -> Iterator[Diagnostic]:
-    """Schedulers, families and checks."""
+    """Schedulers and families."""
     for pool in site.pools:
         if pool.schedule not in (Schedule.RR, Schedule.WRR):
             yield _not_yet(
                 site, f"`schedule {pool.schedule}`", pool, "schedule", "write `rr` or `wrr`"
             )
-        yield from _check_supported(site, pool)
     for server in site.servers.ipv6:
         yield _not_yet(site, "an IPv6 server", server, "")
-
-
-def _check_supported(site: Site, pool: Pool) -> Iterator[Diagnostic]:
-    check = pool.check
-    if isinstance(check, HttpCheck) and len(check.expect) > 1:
-        yield _not_yet(site, "more than one range of statuses", check, "expect", "write one range")
 
 
 def services_supported(site: Site) -> Iterator[Diagnostic]:

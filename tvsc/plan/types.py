@@ -21,6 +21,7 @@ from tvsc.model import (
     Protocol,
     Schedule,
     Secret,
+    StatusRange,
     Steering,
 )
 
@@ -78,7 +79,9 @@ class BackendPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A health check; `kind` is `none`, `tcp` or `http`, `port` 0 means the server's own."""
+    """A health check; `kind` is `none`, `tcp` or `http`, `port` 0 means the server's own. `expect`
+    are ranges of HTTP statuses, both ends included, ascending, none touching another.
+    """
 
     kind: str
     every_ms: int = 0
@@ -88,8 +91,7 @@ class CheckPlan:
     port: int = 0
     path: str | None = None
     host: str | None = None
-    expect_first: int = 0
-    expect_last: int = 0
+    expect: tuple[StatusRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -863,7 +863,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x8d7cdcdf787c2c02),
-    .id = "a9b58c69d43e7531",
+    .id = "83368dc40583593b",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",
