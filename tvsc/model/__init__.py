@@ -63,6 +63,10 @@ from tvsc.model.service import (
     Service,
     Timeouts,
     Vip,
+    known_listener,
+    known_service,
+    known_timeouts,
+    known_vip,
 )
 from tvsc.model.site import Site
 
@@ -115,6 +119,10 @@ __all__ = [
     "VdevDevice",
     "Vip",
     "kernel_interface",
+    "known_listener",
     "known_server",
+    "known_service",
+    "known_timeouts",
+    "known_vip",
     "server_key",
 ]
