@@ -189,13 +189,18 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_statuses(const struct tvs_gen_expect *a, const struct tvs_gen_expect *b)
+{
+    return a->n == b->n && memcmp(a->range, b->range, a->n * sizeof(a->range[0])) == 0;
+}
+
 static bool check_fits(const struct check *check, const struct tvs_gen_check *config, uint16_t port)
 {
     return check->kind == config->kind && check->probe.port == port &&
            check->rule.every_ms == config->every_ms &&
            check->rule.timeout_ms == config->timeout_ms && check->rule.rise == config->rise &&
-           check->rule.fall == config->fall && check->probe.expect_low == config->expect_low &&
-           check->probe.expect_high == config->expect_high &&
+           check->rule.fall == config->fall &&
+           same_statuses(&check->probe.expect, &config->expect) &&
            same_text(check->path, config->path) && same_text(check->host_header, config->host);
 }
 
@@ -229,9 +234,8 @@ static int check_new(struct tvs_host *host, const struct tvs_gen_check *config, 
                                       .http = config->kind == TVS_CHECK_HTTP ? health->http : NULL,
                                       .address = info->address,
                                       .port = port,
-                                      .expect_low = config->expect_low,
-                                      .expect_high = config->expect_high,
                                       .timeout_ms = config->timeout_ms,
+                                      .expect = config->expect,
                                       .path = check->path,
                                       .host_header = check->host_header,
                                       .done = check_done};

@@ -24,6 +24,14 @@ struct tvs_http {
 
 /* ---- results --------------------------------------------------------------------------------- */
 
+static bool expected(const struct tvs_gen_expect *expect, long status)
+{
+    for (uint32_t i = 0; i < expect->n; i++)
+        if (status >= expect->range[i].low && status <= expect->range[i].high)
+            return true;
+    return false;
+}
+
 static void finish(struct tvs_probe *probe, CURLcode code)
 {
     char why[CURL_ERROR_SIZE + 32];
@@ -32,7 +40,7 @@ static void finish(struct tvs_probe *probe, CURLcode code)
     bool ok;
 
     curl_easy_getinfo(probe->easy, CURLINFO_RESPONSE_CODE, &status);
-    ok = (code == CURLE_OK || cut) && status >= probe->expect_low && status <= probe->expect_high;
+    ok = (code == CURLE_OK || cut) && expected(&probe->expect, status);
     if (code == CURLE_OK || cut)
         snprintf(why, sizeof(why), "HTTP status %ld", status);
     else

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tvs/generation.h"
+
 #include "loop.h"
 
 struct tvs_host;
@@ -19,8 +21,8 @@ struct tvs_probe {
     struct tvs_http *http; /* NULL: TCP */
     uint32_t address;      /* host order */
     uint16_t port;
-    uint16_t expect_low, expect_high; /* HTTP status */
     uint32_t timeout_ms;
+    struct tvs_gen_expect expect;   /* HTTP */
     const char *path, *host_header; /* HTTP; host_header NULL: the address */
     /* `why` is one line for people, valid during the call */
     void (*done)(struct tvs_probe *probe, bool ok, const char *why);

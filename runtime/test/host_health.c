@@ -150,7 +150,10 @@ static bool comes_true(bool (*condition)(void))
     return condition();
 }
 
-static void start_checks(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms)
+static const struct tvs_gen_expect usual = {.n = 1, .range = {{200, 299}}};
+
+static void start_checks_for(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms,
+                             struct tvs_gen_expect expect)
 {
     static struct tvs_gen_backend backends[N_MANNERS];
     static struct tvs_gen_pool pool;
@@ -170,12 +173,11 @@ static void start_checks(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms)
                                  .n_backends = N_MANNERS,
                                  .backends = backends,
                                  .check = {.kind = kind,
-                                           .expect_low = 200,
-                                           .expect_high = 299,
                                            .every_ms = every_ms,
                                            .timeout_ms = timeout_ms,
                                            .rise = 2,
                                            .fall = 3,
+                                           .expect = expect,
                                            .path = "/healthz",
                                            .host = "check.example"}};
     generation = (struct tvs_generation){.n_pools = 1, .pools = &pool};
@@ -185,6 +187,11 @@ static void start_checks(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms)
     assert_int_equal(tvs_backends_bind(&host, &generation, pools, NULL), 0);
     assert_int_equal(tvs_health_start(&host), 0);
     assert_false(tvs_health_ready(&host));
+}
+
+static void start_checks(uint8_t kind, uint32_t every_ms, uint32_t timeout_ms)
+{
+    start_checks_for(kind, every_ms, timeout_ms, usual);
 }
 
 static void stop_checks(void)
@@ -215,6 +222,43 @@ static void http_tells_good_from_bad(void **state)
     assert_true(servers[GOOD].requests > 0);
     assert_int_equal(servers[GOOD].wrong, 0);
     stop_checks();
+}
+
+/* Several ranges: what lies between them, and rows after the last one, are no good. */
+static void http_takes_any_of_its_ranges(void **state)
+{
+    static const struct {
+        struct tvs_gen_expect expect;
+        bool good, redirect, status_500;
+    } cases[] = {
+        {{.n = 3, .range = {{200, 299}, {301, 301}, {304, 304}}}, true, false, false},
+        {{.n = 2, .range = {{200, 200}, {302, 302}}}, true, true, false},
+        {{.n = 2, .range = {{302, 302}, {500, 599}}}, false, true, true},
+        {{.n = 2, .range = {{199, 199}, {201, 499}, {200, 200}}}, false, true, false},
+        {{.n = TVS_MAX_EXPECT,
+          .range = {{100, 100},
+                    {102, 102},
+                    {104, 104},
+                    {106, 106},
+                    {108, 108},
+                    {110, 110},
+                    {112, 112},
+                    {500, 500}}},
+         false,
+         false,
+         true},
+        {{.n = 0}, false, false, false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        start_checks_for(TVS_CHECK_HTTP, 600, 500, cases[i].expect);
+        assert_true(comes_true(ready));
+        assert_int_equal(up(GOOD), cases[i].good);
+        assert_int_equal(up(REDIRECT), cases[i].redirect);
+        assert_int_equal(up(STATUS_500), cases[i].status_500);
+        stop_checks();
+    }
 }
 
 static void server_falls_and_rises(void **state)
@@ -254,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(http_tells_good_from_bad),
+        cmocka_unit_test(http_takes_any_of_its_ranges),
         cmocka_unit_test(server_falls_and_rises),
         cmocka_unit_test(tcp_wants_a_connection_alone),
         cmocka_unit_test(stopping_in_the_middle_is_clean),

@@ -10,6 +10,7 @@ import pytest
 from tests.compile.probe import run_c
 from tests.compile.sites import make_site, make_sources
 from tvsc.checks import capacity_sync
+from tvsc.lower import settings_service
 from tvsc.plan import NodePlan, abi, plan_site
 from tvsc.plan.memory import buffer_bytes
 from tvsc.plan.rss import toeplitz
@@ -29,6 +30,7 @@ CONSTANTS = {
     "TVS_MAX_BURST": abi.MAX_BURST,
     "TVS_LIP_NOBODY": abi.LIP_NOBODY,
     "TVS_LIP_NO_SLOT": abi.LIP_NO_SLOT,
+    "TVS_MAX_EXPECT": settings_service.MAX_EXPECT,
     "TVS_VIP_EMPTY": abi.VIP_EMPTY,
     "TVS_VIP_ADDRESS": abi.VIP_ADDRESS,
     "TVS_N_STATES": len(abi.STATES),

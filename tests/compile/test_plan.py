@@ -18,7 +18,8 @@ from tests.compile.sites import (
     make_sources,
     with_origins,
 )
-from tvsc.model import OnDown, Protocol, Schedule, Steering
+from tvsc.codegen import render_bird, render_node
+from tvsc.model import Lowering, OnDown, Preference, Protocol, Role, Schedule, StatusRange, Steering
 from tvsc.plan import NodePlan, PlanOptions, ServicePlan, plan_json, plan_object, plan_site
 from tvsc.plan.classes import timeout_ticks
 from tvsc.plan.memory import bucket_count
@@ -277,3 +278,92 @@ def test_json_says_everything() -> None:
 
 def test_the_same_site_gives_the_same_plan() -> None:
     assert plan_site(make_site(), make_sources()) == plan_site(make_site(), make_sources())
+
+
+# Health checks
+
+
+@pytest.mark.parametrize(
+    ("written", "planned"),
+    [
+        ([(200, 299)], [(200, 299)]),
+        ([(200, 299), (301, 301), (304, 304)], [(200, 299), (301, 301), (304, 304)]),
+        ([(304, 304), (200, 299), (301, 301)], [(200, 299), (301, 301), (304, 304)]),
+        ([(200, 204), (205, 299)], [(200, 299)]),
+        ([(200, 399), (201, 202), (300, 499)], [(200, 499)]),
+        ([(200, 200)] * 8, [(200, 200)]),
+    ],
+)
+def test_statuses_are_ordered_and_joined(
+    written: list[tuple[int, int]], planned: list[tuple[int, int]]
+) -> None:
+    ranges = tuple(StatusRange(first=first, last=last) for first, last in written)
+    check = make_pool().check
+    assert check is not None
+    check = check.model_copy(update={"expect": ranges})
+    site = make_site()
+    site = site.model_copy(update={"pools": (make_pool(check=check), *site.pools[1:])})
+    plan = first(site)
+    assert [(r.first, r.last) for r in plan.pools[0].check.expect] == planned
+    rows = [f".expect.range[{i}] = {{{a}, {b}}}," for i, (a, b) in enumerate(planned)]
+    text = render_node(plan)["pools.c"]
+    assert [line.strip() for line in text.splitlines() if ".expect" in line] == [
+        f".expect.n = {len(planned)},",
+        *rows,
+    ]
+
+
+# What a cluster says of its VIPs
+
+
+LOWERED = [
+    (Role(preference=Preference.PRIMARY), [], "primary: keeps the default preference"),
+    (
+        Role(preference=Preference.STANDBY, lowering=Lowering.PREPEND, prepend=2),
+        ["bgp_path.prepend(64512);", "bgp_path.prepend(64512);"],
+        "standby: lengthens the path of its VIPs by 2",
+    ),
+    (
+        Role(preference=Preference.STANDBY, lowering=Lowering.MED, med=100),
+        ["bgp_med = 100;"],
+        "standby: its VIPs have MED 100, those of the primary 0",
+    ),
+    (
+        Role(preference=Preference.STANDBY, lowering=Lowering.LOCAL_PREF, local_pref=0),
+        ["bgp_local_pref = 0;"],
+        "standby: its VIPs have local preference 0, others the usual 100",
+    ),
+    (
+        Role(preference=Preference.STANDBY, lowering=Lowering.COMMUNITY, community=(64512, 80)),
+        ["bgp_community.add((64512, 80));"],
+        "standby: its VIPs have community 64512:80, which the switch heeds",
+    ),
+    (
+        Role(preference=Preference.STANDBY, lowering=Lowering.COMMUNITY, community=(1, 2, 3)),
+        ["bgp_large_community.add((1, 2, 3));"],
+        "standby: its VIPs have community 1:2:3, which the switch heeds",
+    ),
+]
+
+
+@pytest.mark.parametrize(("role", "statements", "reason"), LOWERED)
+def test_what_lowers_the_vips_is_said_in_bird(
+    role: Role, statements: list[str], reason: str
+) -> None:
+    plan = first(make_site(clusters=(make_cluster(role=role),)))
+    assert plan.bgp.reason == reason
+    assert statements_of_the_vips(plan) == statements
+
+
+def test_beside_a_standby_with_a_med_the_primary_has_one() -> None:
+    standby = Role(preference=Preference.STANDBY, lowering=Lowering.MED, med=100)
+    clusters = (make_cluster(), make_cluster("B", ("tvs-b1", "tvs-b2"), role=standby))
+    plan = first(make_site(clusters=clusters))
+    assert statements_of_the_vips(plan) == ["bgp_med = 0;"]
+    assert plan.bgp.reason == "primary: its VIPs have MED 0, those of B a larger one"
+
+
+def statements_of_the_vips(plan: NodePlan) -> list[str]:
+    """What BIRD's filter does with a VIP before it accepts it."""
+    body = render_bird(plan).partition("if net ~ TVS_VIPS then {")[2].partition("accept;")[0]
+    return [line.strip() for line in body.splitlines() if line.strip()]

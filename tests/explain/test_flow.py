@@ -94,6 +94,65 @@ def test_clusters_in_the_order_of_preference() -> None:
     ]
 
 
+LOWERED = """language 1
+site s {{ asn 64512  seed "s" }}
+cluster C {{
+    {first}
+    workers 1  steering software  sessions 16k per worker  idle interrupt
+    local-ips {{ short 172.16.0.0/24  long /24 per node  workers 1 each }}
+    fabric 192.0.2.1 {{ asn {asn} }}
+    node c {{
+        router-id 10.255.0.1  workers shared
+        port fwd {{ vdev "net_tap0"  nic tap  address 192.0.2.11/24  gateway 192.0.2.1 }}
+    }}
+}}
+cluster B like C {{
+    {second}
+    local-ips {{ short 172.16.1.0/24 }}
+    node b like c {{ router-id 10.255.0.2  port fwd {{ address 192.0.2.12/24 }} }}
+}}
+cluster A like C {{
+    role primary
+    local-ips {{ short 172.16.2.0/24 }}
+    node a like c {{ router-id 10.255.0.3  port fwd {{ address 192.0.2.13/24 }} }}
+}}
+pool web {{ server 10.20.1.1:80  server 10.20.1.2:80 }}
+service web {{ vip 203.0.113.10  listen tcp 80 -> web }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asn", "last", "earlier"),
+    [
+        (64500, "MED 200", "MED 100"),
+        (64500, "prepends 1", "MED 100"),
+        (64500, "prepends 1", "community 64512:80"),
+        (64512, "local preference 50", "local preference 60"),
+        (64512, "local preference 50", "MED 100"),
+        (64512, "local preference 50", "community 64512:80:1"),
+    ],
+)
+def test_ways_of_lowering_in_the_order_of_the_switch(
+    asn: int, last: str, earlier: str, tmp_path: Path
+) -> None:
+    def role(said: str) -> str:
+        way, _, value = said.rpartition(" ")
+        word = {"prepends": "prepend", "MED": "med", "local preference": "local-pref"}.get(way, way)
+        return f"role standby {word} " + (f'"{value}"' if word == "community" else value)
+
+    path = tmp_path / "site.tvs"
+    path.write_text(LOWERED.format(asn=asn, first=role(last), second=role(earlier)))
+    site, diagnostics, sources = load_site(path)
+    assert site is not None, render_text(diagnostics, sources)
+    flow, _, _ = parse_flow(REQUEST)
+    assert flow is not None
+    assert [(c.cluster, c.role) for c in Explainer(site, sources).explain(flow).clusters] == [
+        ("A", "primary"),
+        ("B", f"standby, {earlier}"),
+        ("C", f"standby, {last}"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
     [

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 CPU_S_PER_KB = 1
-CPU_S_LEAST = 4
-"""What the smallest input may take: nearly twice what a loop of all services may."""
+CPU_S_LEAST = 3
+"""What the smallest input may take: three times what a loop of all services, or of all servers,
+takes, Python's start included.
+"""
 MEMORY_BYTES = 2 << 30
 
 

@@ -161,7 +161,22 @@ static const struct tvs_gen_backend backends[] = {
     {IPV4(10, 20, 0, 2), 8080, false, 2},
 };
 static const struct tvs_gen_pool pools[] = {
-    {.name = "web", .on_down = TVS_ON_DOWN_RESET, .n_backends = 2, .backends = backends},
+    {
+        .name = "web",
+        .on_down = TVS_ON_DOWN_RESET,
+        .n_backends = 2,
+        .backends = backends,
+        .check =
+            {
+                .kind = CHECK,
+                .every_ms = 100,
+                .timeout_ms = 90,
+                .rise = 1,
+                .fall = 1,
+                .expect = {.n = 3, .range = {{200, 299}, {301, 301}, {304, 304}}},
+                .path = "/healthz",
+            },
+    },
 };
 static const struct tvs_gen_service services[] = {
     {"web", VIP, 80, TVS_TCP, 0, 0},

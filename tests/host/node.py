@@ -68,6 +68,7 @@ def generation(directory: Path, **variant: str) -> Path:
         "KEY": '"sync.key"',
         "KEY_IS_ENV": "false",
         "VLAN": "0",
+        "CHECK": "TVS_CHECK_NONE",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"

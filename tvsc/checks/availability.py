@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Lowering, NicProfile, Preference, Role, Site
-
-USUAL_LOCAL_PREF = 100
-"""What a route has that says nothing: that of a primary."""
+from tvsc.model import USUAL_LOCAL_PREF, Cluster, Lowering, NicProfile, Preference, Role, Site
 
 
 def standby_lowers(site: Site) -> Iterator[Diagnostic]:
@@ -23,7 +20,7 @@ def standby_lowers(site: Site) -> Iterator[Diagnostic]:
                 codes.STANDBY_NOT_LOWER,
                 f"cluster `{cluster.name}` is standby and does not lower its preference",
                 site.span(cluster, "role"),
-                help="write `role standby prepend 3`",
+                help=f"write `role standby {_advice(site, cluster)}`",
             )
 
 
@@ -33,9 +30,70 @@ def _lowers(role: Role) -> bool:
     return bool(role.prepend or role.med or role.community)
 
 
+def _advice(site: Site, cluster: Cluster) -> str:
+    """A way of lowering that reaches all neighbours of the cluster."""
+    internal = [fabric.asn == site.asn for fabric in cluster.fabric]
+    if not any(internal):
+        return "prepend 3"
+    return "local-pref 50" if all(internal) else "med 100"
+
+
+def lowering_reaches_the_switch(site: Site) -> Iterator[Diagnostic]:
+    """Every neighbour of a standby gets what lowers its preference, with the routes."""
+    for cluster in site.clusters:
+        lowering = cluster.role.lowering
+        for fabric in cluster.fabric:
+            internal = fabric.asn == site.asn
+            if lowering is Lowering.LOCAL_PREF and not internal:
+                why = (
+                    f"`local-pref` is not sent to a neighbour of another AS: {fabric.address} would"
+                    f" prefer cluster `{cluster.name}` no less"
+                )
+            elif lowering is Lowering.PREPEND and internal:
+                why = (
+                    "by `prepend` a neighbour in the site's own AS would have a path with this AS"
+                    f" in it, and refuse it: {fabric.address} would never use cluster"
+                    f" `{cluster.name}`"
+                )
+            else:
+                continue
+            yield Diagnostic(
+                codes.LOWERING_UNSEEN,
+                why,
+                site.span(cluster, "role"),
+                (Note("the neighbour's AS", site.span(fabric, "asn")),),
+                f"write `role standby {_advice(site, cluster)}`",
+            )
+            break
+
+
+def standby_is_compared(site: Site) -> Iterator[Diagnostic]:
+    """MED and local preference go no further than the neighbour's AS: it knows the primary, too."""
+    primary = next((c for c in site.clusters if c.role.preference is Preference.PRIMARY), None)
+    if primary is None:
+        return
+    heard = {fabric.asn for fabric in primary.fabric}
+    for cluster in site.clusters:
+        if cluster.role.lowering not in (Lowering.MED, Lowering.LOCAL_PREF):
+            continue
+        alone = next((fabric for fabric in cluster.fabric if fabric.asn not in heard), None)
+        if alone is not None:
+            yield Diagnostic(
+                codes.LOWERING_UNSEEN,
+                f"`{cluster.role.lowering}` goes no further than AS {alone.asn}, which has no"
+                f" session with cluster `{primary.name}` to compare with",
+                site.span(cluster, "role"),
+                (
+                    Note(f"a neighbour in AS {alone.asn}", site.span(alone, "asn")),
+                    Note(f"the neighbours of `{primary.name}`", site.span(primary.fabric[0])),
+                ),
+                "write `prepend 3`, or give both clusters neighbours of one AS",
+            )
+
+
 def standbys_differ(site: Site) -> Iterator[Diagnostic]:
     """Two standbys are not equally preferred: VIPs would be served by both."""
-    seen: dict[tuple[int, int, int, str], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for cluster in site.clusters:
         role = cluster.role
         if role.preference is not Preference.STANDBY:
@@ -186,6 +244,8 @@ def nics_alike(site: Site) -> Iterator[Diagnostic]:
 
 RULES = (
     standby_lowers,
+    lowering_reaches_the_switch,
+    standby_is_compared,
     standbys_differ,
     one_primary,
     bfd_before_hold,

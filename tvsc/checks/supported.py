@@ -9,11 +9,8 @@ from tvsc.diag.diagnostic import Diagnostic
 from tvsc.model import (
     ClientAddress,
     Cluster,
-    HttpCheck,
-    Lowering,
     Mode,
     Noun,
-    Pool,
     Schedule,
     Service,
     Site,
@@ -31,19 +28,14 @@ def _not_yet(site: Site, what: str, noun: Noun, field: str, help_: str | None = 
 
 
 def clusters_supported(site: Site) -> Iterator[Diagnostic]:
-    """Steering and the ways of lowering preference."""
+    """Steering, ports and neighbours."""
     for cluster in site.clusters:
         if cluster.steering is Steering.RSS_PORT:
             yield _not_yet(
                 site, "`steering rss-port`", cluster, "steering", "write `fdir` or `software`"
             )
-        lowering = cluster.role.lowering
-        if lowering not in (None, Lowering.PREPEND):
-            yield _not_yet(site, f"`standby {lowering}`", cluster, "role", "write `prepend 3`")
         yield from _ports_supported(site, cluster)
         for fabric in cluster.fabric:
-            if fabric.asn == site.asn:
-                yield _not_yet(site, "a neighbour in the site's own AS (iBGP)", fabric, "asn")
             if fabric.address.version == 6:
                 yield _not_yet(site, "a BGP neighbour over IPv6", fabric, "")
 
@@ -59,21 +51,14 @@ def _ports_supported(site: Site, cluster: Cluster) -> Iterator[Diagnostic]:
 
 
 def pools_supported(site: Site) -> Iterator[Diagnostic]:
-    """Schedulers, families and checks."""
+    """Schedulers and families."""
     for pool in site.pools:
         if pool.schedule not in (Schedule.RR, Schedule.WRR):
             yield _not_yet(
                 site, f"`schedule {pool.schedule}`", pool, "schedule", "write `rr` or `wrr`"
             )
-        yield from _check_supported(site, pool)
     for server in site.servers.ipv6:
         yield _not_yet(site, "an IPv6 server", server, "")
-
-
-def _check_supported(site: Site, pool: Pool) -> Iterator[Diagnostic]:
-    check = pool.check
-    if isinstance(check, HttpCheck) and len(check.expect) > 1:
-        yield _not_yet(site, "more than one range of statuses", check, "expect", "write one range")
 
 
 def services_supported(site: Site) -> Iterator[Diagnostic]:

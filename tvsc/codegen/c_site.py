@@ -122,13 +122,16 @@ def _pool(plan: PoolPlan, backends: str) -> Noun:
         ),
         check=(
             f".kind = {_CHECK[check.kind]},",
-            *((f".expect_low = {check.expect_first},",) if http else ()),
-            *((f".expect_high = {check.expect_last},",) if http else ()),
             *((f".port = {check.port},",) if check.port else ()),
             *((f".every_ms = {check.every_ms},",) if check.every_ms else ()),
             *((f".timeout_ms = {check.timeout_ms},",) if check.timeout_ms else ()),
             *((f".rise = {check.rise},",) if check.rise else ()),
             *((f".fall = {check.fall},",) if check.fall else ()),
+            *((f".expect.n = {len(check.expect)},",) if http else ()),
+            *(
+                f".expect.range[{index}] = {{{statuses.first}, {statuses.last}}},"
+                for index, statuses in enumerate(check.expect)
+            ),
             *((c_field("path", check.path, 16),) if http else ()),
             *((c_field("host", check.host, 16),) if http and check.host else ()),
         ),

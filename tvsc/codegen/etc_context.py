@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from tvsc.codegen.escape import bird_string, bird_symbol, hash_comment, shell_word
 from tvsc.model import Secret, SecretSource
-from tvsc.plan import NeighborPlan, NodePlan, PortPlan
+from tvsc.plan import BgpPlan, NeighborPlan, NodePlan, PortPlan
 
 INSTALL_DIR = "/opt/tvs/current"
 """Where a node unpacks the bundle that it runs (a symbolic link to the newest)."""
@@ -28,10 +28,13 @@ _PAGE_MB = 2
 
 @dataclass(frozen=True, slots=True)
 class NeighborContext:
-    """A BGP neighbour. `password_file` is what bird.conf includes, None without a password."""
+    """A BGP neighbour. `password_file` is what bird.conf includes, None without a password.
+    `internal` is a neighbour in the own AS.
+    """
 
     plan: NeighborPlan
     symbol: str
+    internal: bool
     bfd: bool
     password_file: str | None
     secret: str
@@ -73,11 +76,12 @@ def _reader(secret: Secret) -> str:
     return f"printenv -- {shell_word(secret.name)}"
 
 
-def _neighbor(plan: NeighborPlan, secrets_dir: str) -> NeighborContext:
+def _neighbor(plan: NeighborPlan, asn: int, secrets_dir: str) -> NeighborContext:
     secret = plan.password
     return NeighborContext(
         plan=plan,
         symbol=bird_symbol(plan.name),
+        internal=plan.asn == asn,
         bfd=plan.bfd_interval_ms > 0,
         password_file=bird_string(f"{secrets_dir}/{plan.name}.conf") if secret else None,
         secret=hash_comment(f"{secret.source.value} {secret.name}") if secret else "",
@@ -94,6 +98,18 @@ def _exact(plan: NodePlan, *kinds: str) -> tuple[str, ...]:
     """Prefixes of BIRD's set, with the commas between them."""
     networks = [_prefix(route.network) for route in plan.routes if route.kind in kinds]
     return tuple(f"{text}{',' if text is not networks[-1] else ''}" for text in networks)
+
+
+def _lower(bgp: BgpPlan) -> Iterator[str]:
+    """Statements of BIRD's filter language that give a VIP's route its preference."""
+    yield from (f"bgp_path.prepend({bgp.asn});",) * bgp.prepend
+    if bgp.med is not None:
+        yield f"bgp_med = {bgp.med};"
+    if bgp.local_pref is not None:
+        yield f"bgp_local_pref = {bgp.local_pref};"
+    if bgp.community:
+        attribute = "bgp_large_community" if len(bgp.community) == 3 else "bgp_community"
+        yield f"{attribute}.add(({', '.join(map(str, bgp.community))}));"
 
 
 def _hugepages_argument(plan: NodePlan, pages: int) -> str:
@@ -118,7 +134,7 @@ def _cmdline(plan: NodePlan, cores: str, pages: int, pci: bool) -> Iterator[str]
 
 def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
     """Resolves a plan for the templates of config files."""
-    neighbors = tuple(_neighbor(n, secrets_dir) for n in plan.bgp.neighbors)
+    neighbors = tuple(_neighbor(n, plan.bgp.asn, secrets_dir) for n in plan.bgp.neighbors)
     key = plan.sync.key.source if plan.sync else None
     pages = plan.memory.hugepage_mb // _PAGE_MB
     cores = ",".join(str(core) for core in plan.cores.workers)
@@ -140,7 +156,7 @@ def etc_context(plan: NodePlan, secrets_dir: str = SECRETS_DIR) -> EtcContext:
         has_bfd=any(n.bfd for n in neighbors),
         vips=_exact(plan, "vip"),
         lips=_exact(plan, "lip-long", "lip-short"),
-        lower=(f"bgp_path.prepend({plan.bgp.asn});",) * plan.bgp.prepend,
+        lower=tuple(_lower(plan.bgp)),
         cores=cores,
         pci=pci,
         hugepages=pages,

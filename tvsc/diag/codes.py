@@ -143,6 +143,7 @@ SYNC_ALONE = _code(708, "session sync without another node")
 SYNC_PORT_TAKEN = _code(709, "port of session sync is taken")
 SYNC_MTU = _code(710, "messages of session sync do not fit the MTU")
 SYNC_KEY_HIDDEN = _code(711, "key of session sync is where the daemon sees nothing")
+LOWERING_UNSEEN = _code(712, "lower preference does not reach who chooses")
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

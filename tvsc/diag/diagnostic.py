@@ -28,7 +28,7 @@ class Note:
 class Diagnostic:
     """`span` is the smallest text that is at fault; None when no text is (a missing file).
 
-    `denied` makes a warning an error.
+    `denied` makes a warning an error. `secret`: the text at `span` is one, and is not shown.
     """
 
     code: Code
@@ -37,6 +37,7 @@ class Diagnostic:
     notes: tuple[Note, ...] = ()
     help: str | None = None
     denied: bool = False
+    secret: bool = False
 
     @property
     def severity(self) -> Severity:

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Sequence
 
 from tvsc.diag.diagnostic import Diagnostic, Note
+from tvsc.diag.secrets import concealed
 from tvsc.diag.text import printable
 from tvsc.source import SourceMap, Span
 
@@ -20,7 +21,7 @@ _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
 def render_github(diagnostics: Sequence[Diagnostic], sources: SourceMap) -> str:
     """One command a line; empty for none, else ends with a newline."""
-    return "".join(f"{_command(d, sources)}\n" for d in diagnostics)
+    return "".join(f"{_command(d, sources)}\n" for d in concealed(diagnostics, sources))
 
 
 def _command(diagnostic: Diagnostic, sources: SourceMap) -> str:

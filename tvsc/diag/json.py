@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from tvsc.diag.codes import Severity
 from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.secrets import concealed
 from tvsc.source import SourceMap, Span
 
 FORMAT_VERSION = 1
@@ -67,7 +68,7 @@ def report(diagnostics: Sequence[Diagnostic], sources: SourceMap) -> JsonReport:
                 ],
                 "help": d.help,
             }
-            for d in diagnostics
+            for d in concealed(diagnostics, sources)
         ],
     }
 

@@ -17,6 +17,7 @@ from tvsc import __version__
 from tvsc.diag.codes import Code, Severity
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.diag.pages import explain_page
+from tvsc.diag.secrets import concealed
 from tvsc.source import SourceMap, Span
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -120,7 +121,7 @@ def log(diagnostics: Sequence[Diagnostic], sources: SourceMap) -> Log:
     run = SarifRun(
         tool=Tool(driver=driver),
         columnKind="unicodeCodePoints",
-        results=[_result(d, numbers[d.code], sources) for d in diagnostics],
+        results=[_result(d, numbers[d.code], sources) for d in concealed(diagnostics, sources)],
     )
     return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tvsc.diag.codes import Severity
 from tvsc.diag.diagnostic import Diagnostic
+from tvsc.diag.secrets import Secrets, concealed, secrets_of
 from tvsc.source import SourceMap, Span
 
 # A longer line is shown around the span only.
@@ -40,7 +41,8 @@ def printable(text: str) -> str:
 
 def render_text(diagnostics: Sequence[Diagnostic], sources: SourceMap, colour: bool = False) -> str:
     """All diagnostics, a blank line between them; empty for none, else ends with a newline."""
-    return "\n".join(_one(d, sources, _Paint(colour)) for d in diagnostics)
+    secrets = secrets_of(diagnostics, sources)
+    return "\n".join(_one(d, secrets, _Paint(colour)) for d in concealed(diagnostics, sources))
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
@@ -53,14 +55,15 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(parts)
 
 
-def _one(diagnostic: Diagnostic, sources: SourceMap, paint: _Paint) -> str:
+def _one(diagnostic: Diagnostic, secrets: Secrets, paint: _Paint) -> str:
+    sources = secrets.sources
     head = paint(
         _RED if diagnostic.severity is Severity.ERROR else _YELLOW,
         f"{diagnostic.severity}[{diagnostic.code.id}]",
     )
     lines = [f"{head}{paint(_BOLD, ': ' + printable(diagnostic.message))}"]
     if diagnostic.span is not None:
-        lines += _excerpt(diagnostic.span, sources, paint, diagnostic.severity)
+        lines += _excerpt(diagnostic.span, secrets, paint, diagnostic.severity)
     for note in diagnostic.notes:
         where = f" {paint(_BLUE, '-->')} {_place(note.span, sources)}" if note.span else ""
         lines.append(f"{paint(_BOLD, 'note')}: {printable(note.message)}{where}")
@@ -74,9 +77,10 @@ def _place(span: Span, sources: SourceMap) -> str:
     return f"{printable(at.path)}:{at.line}:{at.column}"
 
 
-def _excerpt(span: Span, sources: SourceMap, paint: _Paint, severity: Severity) -> list[str]:
+def _excerpt(span: Span, secrets: Secrets, paint: _Paint, severity: Severity) -> list[str]:
+    sources = secrets.sources
     at = sources.locate(span)
-    line = sources.files[span.file].line_text(at.line)
+    line = secrets.masked(span)
     first = min(at.column - 1, len(line))
     last = len(line) if at.end_line > at.line else min(at.end_column - 1, len(line))
     if len(line) > _WINDOW:

@@ -23,7 +23,7 @@ from tvsc.explain.types import (
     ReplyPart,
     ServicePart,
 )
-from tvsc.model import Cluster, Preference, Site, Steering
+from tvsc.model import USUAL_LOCAL_PREF, Cluster, Lowering, Preference, Site, Steering
 from tvsc.nic import ICMP, LoadedNic, Packet, load_nic
 from tvsc.plan import LipPlan, NodePlan, PlanOptions, ServicePlan, plan_site
 from tvsc.plan.rss import toeplitz
@@ -354,10 +354,22 @@ def _is_martian(flow: Flow) -> bool:
     return first in (0, 127) or first >= 224 or flow.source == flow.destination
 
 
-def _rank(cluster: Cluster) -> tuple[bool, int]:
-    return cluster.role.preference is Preference.STANDBY, cluster.role.prepend
+def _rank(cluster: Cluster) -> tuple[bool, int, int, int]:
+    """As a switch compares routes: local preference, length of the path, MED."""
+    role = cluster.role
+    standby = role.preference is Preference.STANDBY
+    preference = role.local_pref if role.lowering is Lowering.LOCAL_PREF else USUAL_LOCAL_PREF
+    return standby, -preference, role.prepend, role.med
+
+
+_ROLES = {
+    Lowering.PREPEND: "standby, prepends {role.prepend}",
+    Lowering.MED: "standby, MED {role.med}",
+    Lowering.LOCAL_PREF: "standby, local preference {role.local_pref}",
+    Lowering.COMMUNITY: "standby, community {role.community_text}",
+}
 
 
 def _role(cluster: Cluster) -> str:
     role = cluster.role
-    return f"standby, prepends {role.prepend}" if role.prepend else role.preference.value
+    return _ROLES[role.lowering].format(role=role) if role.lowering else role.preference.value

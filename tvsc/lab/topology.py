@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
 
+from tvsc.checks.meaning import FIRST_FINAL
 from tvsc.lab.errors import LabError
 from tvsc.model import (
     Cluster,
@@ -306,7 +307,7 @@ def _servers(site: Site, prefix: str) -> tuple[LabServer, ...]:
             if check is not None:
                 port = check.port or server.port
                 path = check.path if isinstance(check, HttpCheck) else None
-                status = check.expect[0].first if isinstance(check, HttpCheck) else 200
+                status = _good_status(check) if isinstance(check, HttpCheck) else 200
                 ports[port] = HttpListener(port, path, status)
             if Protocol.TCP in used:
                 ports.setdefault(server.port, HttpListener(server.port, None, 200))
@@ -320,6 +321,11 @@ def _servers(site: Site, prefix: str) -> tuple[LabServer, ...]:
         )
         for index, address in enumerate(http)
     )
+
+
+def _good_status(check: HttpCheck) -> int:
+    """One that the check takes, and that ends an answer."""
+    return next(max(each.first, FIRST_FINAL) for each in check.expect if each.last >= FIRST_FINAL)
 
 
 def _sessions(site: Site) -> Iterable[BgpSession]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.lower.fields import Entry
@@ -41,8 +44,8 @@ def build_pool(context: Context, entry: Entry) -> Pool:
 
 def _servers(scope: Scope) -> tuple[Server, ...]:
     servers: dict[str, Server] = {}
-    spans: dict[str, Span] = {}
-    origins = scope.context.origins
+    spans: dict[str, tuple[Span, Span | None]] = {}
+    prefix = f"{scope.at}/server/"
 
     def add(line: ServerLine, key: str | None, span: Span, weight_span: Span | None) -> None:
         address, port = line.endpoint.address, line.endpoint.port
@@ -56,16 +59,12 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
                     codes.DUPLICATE_SERVER,
                     f"server `{key}` is listed twice in {scope.title}",
                     span,
-                    (Note("first listed here", spans[key]),),
+                    (Note("first listed here", spans[key][0]),),
                 )
             )
             return
-        at = f"{scope.at}/server/{key}"
-        origins.put(at, span)
-        if weight_span is not None:
-            origins.put(f"{at}/weight", weight_span)
-        servers[key] = known_server(at, address, port, line.weight, line.drain)
-        spans[key] = span
+        servers[key] = known_server(f"{prefix}{key}", address, port, line.weight, line.drain)
+        spans[key] = (span, weight_span)
 
     for entry in scope.entries("server"):
         assert isinstance(entry.value, ServerLine)
@@ -74,7 +73,17 @@ def _servers(scope: Scope) -> tuple[Server, ...]:
         assert isinstance(entry.value, FromFile)
         for line, span in csv_servers(scope.context, entry.value):
             add(line, None, span, None)
+    if spans:
+        scope.context.origins.put_later(prefix[:-1], partial(_places, prefix, spans))
     return tuple(servers.values())
+
+
+def _places(prefix: str, spans: dict[str, tuple[Span, Span | None]]) -> Iterator[tuple[str, Span]]:
+    """Where servers and their weights were written."""
+    for key, (span, weight) in spans.items():
+        yield f"{prefix}{key}", span
+        if weight is not None:
+            yield f"{prefix}{key}/weight", weight
 
 
 _HTTP_ONLY = ("path", "expect", "host")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tvsc.lower.fields import Entry
 from tvsc.lower.lists import prefixes
+from tvsc.lower.moving import dotted
 from tvsc.lower.schema import Named
 from tvsc.lower.scope import Context, Scope
 from tvsc.lower.settings_service import AccessLine, FromFile, ListenLine
@@ -20,8 +21,14 @@ from tvsc.model import (
     Service,
     Timeouts,
     Vip,
+    known_listener,
+    known_service,
+    known_timeouts,
+    known_vip,
 )
 from tvsc.source import Span
+
+_TIMEOUTS = {"syn": 10_000, "established": 900_000, "fin": 30_000, "close": 5_000, "udp": 30_000}
 
 
 def build_service(context: Context, entry: Entry) -> Service:
@@ -29,7 +36,9 @@ def build_service(context: Context, entry: Entry) -> Service:
     assert isinstance(entry.value, Named)
     name = entry.value.name
     scope = Scope(context, entry, f"service/{name}", f"service `{name}`")
-    return Service(
+    if scope.fields is not None and all(k in _FREQUENT for k, _ in scope.fields.entries):
+        return _usual_service(scope, name)
+    return known_service(
         at=scope.at,
         name=name,
         vips=_vips(scope),
@@ -44,30 +53,55 @@ def build_service(context: Context, entry: Entry) -> Service:
     )
 
 
+_FREQUENT = ("vip", "listen")
+
+
+def _usual_service(scope: Scope, name: str) -> Service:
+    """One that says nothing but what it listens on: in most loops of thousands they are such."""
+    return known_service(
+        at=scope.at,
+        name=name,
+        vips=_vips(scope),
+        listeners=tuple([_listener(scope, e) for e in scope.entries("listen")]),
+        mode=Mode.FULLNAT,
+        client_address=ClientAddress.NONE,
+        timeouts=known_timeouts(f"{scope.at}/timeouts", **_TIMEOUTS),
+        limits=None,
+        min_up=0,
+        sorry=None,
+        load=None,
+    )
+
+
 def _vips(scope: Scope) -> tuple[Vip, ...]:
     written: tuple[tuple[Address, Span], ...] = scope.need("vip", tuple, ())
+    if len(written) == 1:
+        ((address, span),) = written
+        at = f"{scope.at}/vip/{_shown(address)}"
+        scope.context.origins.put(at, span)
+        return (known_vip(at, address),)
     vips: list[Vip] = []
     seen: set[Address] = set()
     for index, (address, span) in enumerate(written):
-        at = f"{scope.at}/vip/{address}"
+        at = f"{scope.at}/vip/{_shown(address)}"
         if address in seen:  # a mistake, and a message shall point at it
             at = f"{at}/{index}"
         seen.add(address)
         scope.context.origins.put(at, span)
-        vips.append(Vip(at=at, address=address))
+        vips.append(known_vip(at, address))
     return tuple(vips)
+
+
+def _shown(address: Address) -> str:
+    return dotted(int(address)) if address.version == 4 else str(address)
 
 
 def _listener(scope: Scope, entry: Entry) -> Listener:
     line = entry.value
     assert isinstance(line, ListenLine)
-    scope.origin(entry, f"listen/{entry.key}")
-    return Listener(
-        at=f"{scope.at}/listen/{entry.key}",
-        protocol=line.protocol,
-        port=line.port,
-        pool=line.pool,
-    )
+    at = f"{scope.at}/listen/{entry.key}"
+    scope.context.origins.put_parts(at, entry.span, entry.parts)
+    return known_listener(at, line.protocol, line.port, line.pool)
 
 
 def pools_of(service: Service) -> Iterator[tuple[str, str]]:
@@ -82,22 +116,10 @@ def _timeouts(scope: Scope) -> Timeouts:
     entry = scope.entry("timeouts")
     at = f"{scope.at}/timeouts"
     if entry is None:
-        return Timeouts(
-            at=at,
-            tcp_syn_ms=10_000,
-            tcp_established_ms=900_000,
-            tcp_fin_ms=30_000,
-            tcp_close_ms=5_000,
-            udp_ms=30_000,
-        )
+        return known_timeouts(at, **_TIMEOUTS)
     inner = Scope(scope.context, entry, at, f"the timeouts of {scope.title}")
-    return Timeouts(
-        at=at,
-        tcp_syn_ms=inner.get("syn", int, 10_000),
-        tcp_established_ms=inner.get("established", int, 900_000),
-        tcp_fin_ms=inner.get("fin", int, 30_000),
-        tcp_close_ms=inner.get("close", int, 5_000),
-        udp_ms=inner.get("udp", int, 30_000),
+    return known_timeouts(
+        at, **{keyword: inner.get(keyword, int, usual) for keyword, usual in _TIMEOUTS.items()}
     )
 
 

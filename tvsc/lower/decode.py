@@ -33,7 +33,7 @@ from tvsc.lower import settings_cluster, settings_service, settings_site
 from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail
 from tvsc.lower.fields import Entry, Fields
 from tvsc.lower.reader import Reader
-from tvsc.lower.repeat import ServerLines, server_lines
+from tvsc.lower.repeat import Again, ServerLines, again_of, server_lines
 from tvsc.lower.schema import KINDS, Kind, Setting
 from tvsc.lower.tally import Tally, excess, of_body, of_loop
 from tvsc.lower.watch import Watch
@@ -125,8 +125,8 @@ class _Decoder:
         self.pieces: list[dict[tuple[str, str], Entry]] = []
         self.waiting: list[Waiting] = []
         self.watch: Watch | None = None
-        # Lines of loops, by their identity: how to read them again.
-        self.repeated: dict[int, ServerLines] = {}
+        # Lines of loops, by their identity: how to read them again; nothing when there is no way.
+        self.repeated: dict[int, tuple[Again, ...]] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.errors += 1
@@ -252,9 +252,10 @@ class _Decoder:
         """
         body = loop.block.body
         line = body[0] if len(body) == 1 else None
-        known = self.repeated.get(id(line))
+        again = self.repeated.get(id(line), ())
+        known = again[0] if len(again) == 1 else None
         has_room = self.counts.statements + len(values) <= limits.STATEMENTS
-        if known is None or self.watch is not None or not has_room:
+        if not isinstance(known, ServerLines) or self.watch is not None or not has_room:
             return values.first
         keyword, name, span = known.first.setting.keyword, loop.name.text, loop.name.span
         inner = Env(env)
@@ -277,8 +278,9 @@ class _Decoder:
 
     def line(self, out: Fields, line: Line, env: Env) -> None:
         known = self.repeated.get(id(line)) if self.loops else None
-        if known is not None and self.again(out, line, known, env):
+        if known and self.again(out, line, known, env):
             return
+        again: list[Again] | None = [] if self.loops and known is None else None
         reader = Reader(line.items, env)
         watch = self.watch
         while not reader.done():
@@ -292,6 +294,7 @@ class _Decoder:
                 self.block_fits(setting, block, reader)
                 self.follows(out.kind, reader)
             except StatementError as error:
+                again = None
                 self.report(error.diagnostic)
                 if not reader.skip_to(out.kind.settings):
                     self.lost_block(out.kind, line, env)
@@ -306,23 +309,43 @@ class _Decoder:
                 alone = out.kind.name != "file" and entry.fields is None
                 watch.end(entry, line.items[first : reader.at], env, alone)
             self.add(out, entry)
+            if again is not None:
+                again = self.once_more(again, line.items[first : reader.at], entry, env)
+                if again is None or reader.done():
+                    self.repeated[id(line)] = tuple(again or ())
             if entry.fields is not None and block is not None:
                 self.body(entry.fields, block.body, Env(env))
-            elif self.loops and first == 0 and reader.done():
-                repeated = server_lines(line.items, entry)
-                if repeated is not None:
-                    self.repeated[id(line)] = repeated
 
-    def again(self, out: Fields, line: Line, known: ServerLines, env: Env) -> bool:
+    def once_more(
+        self, again: list[Again], items: Sequence[Expr], entry: Entry, env: Env
+    ) -> list[Again] | None:
+        """How to read a line again up to this entry; None when there is no way. Who watches the
+        variables is told of those of servers alone.
+        """
+        if self.watch is None:
+            way = again_of(items, entry, env)
+        else:
+            way = None if again else server_lines(items, entry)
+        return None if way is None else [*again, way]
+
+    def again(self, out: Fields, line: Line, known: Sequence[Again], env: Env) -> bool:
         """A line that was read in an earlier round; whether that is all there is to it."""
         if self.watch is not None:
             self.watch.begin()
-        entry = known.entry(env)
-        if entry is None:
-            return False  # it has a mistake
+        entries = []
+        for each in known:
+            entry = each.entry(env)
+            if entry is None:
+                return False  # it has a mistake
+            entries.append(entry)
         if self.watch is not None:
-            self.watch.end(entry, line.items, env, True)
-        self.add(out, entry)
+            self.watch.end(entries[0], line.items, env, True)
+        for entry in entries:
+            self.add(out, entry)
+        block, kind = line.block, entries[-1].setting.block
+        if block is not None and kind is not None:
+            entries[-1].fields = Fields(KINDS[kind], block.span)
+            self.body(entries[-1].fields, block.body, Env(env))
         return True
 
     def lost_block(self, kind: Kind, line: Line, env: Env) -> None:

@@ -81,7 +81,7 @@ class _Inherit:
         if entry.setting.keyword == "cluster":
             nodes = {k: self.whole(e) if k[0] == "node" else e for k, e in fields.entries.items()}
             fields = replace(fields, entries=nodes)
-        return replace(entry, fields=fields)
+        return entry if fields is entry.fields else replace(entry, fields=fields)
 
     def merged(self, entry: Entry) -> Fields:
         assert isinstance(entry.value, Named) and entry.fields is not None

@@ -20,6 +20,7 @@ from ipaddress import (
 from typing import NoReturn, TypeVar
 
 from tvsc.diag import codes
+from tvsc.diag.diagnostic import Diagnostic
 from tvsc.dsl import limits
 from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text, Value
 from tvsc.dsl.values import (
@@ -37,7 +38,14 @@ from tvsc.dsl.values import (
     is_ipv6,
     type_name,
 )
-from tvsc.lower.evaluate import Env, did_you_mean, evaluate, fail, text_of
+from tvsc.lower.evaluate import (
+    Env,
+    StatementError,
+    did_you_mean,
+    evaluate,
+    fail,
+    text_of,
+)
 from tvsc.model import Secret, SecretSource
 from tvsc.source import Span
 
@@ -46,7 +54,7 @@ T = TypeVar("T")
 MAX_MS = 7 * 86_400_000
 _NAME_MAX, _PATH_MAX = 255, 4095 - len("/etc/tvs/")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?", re.ASCII)
 
 
 def _no_file(path: str) -> str:
@@ -186,7 +194,7 @@ class Reader:
             digit = isinstance(item, Value)
             help_ = "a name that begins with a digit is written in quotes" if digit else None
             fail(codes.WRONG_TYPE, f"`{self.setting}` needs {what} here", item.span, help_)
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             fail(
                 codes.BAD_NAME,
                 f"`{name}` is no name",
@@ -396,20 +404,28 @@ class Reader:
 
     def secret(self) -> Secret:
         """`file "PATH"` or `env "NAME"`."""
-        if not self.done() and isinstance(self.items[self.at], Text):
-            fail(
-                codes.UNKNOWN_WORD,
-                f"`{self.setting}` names the place of a secret, and a site never holds one",
-                self.items[self.at].span,
-                f'write `{self.setting} file "PATH"` or `{self.setting} env "NAME"`; if this was'
-                " the secret itself, it is known now: change it",
-            )
-        source = SecretSource(self.word(("file", "env")))
+        words = [source.value for source in SecretSource]
+        if not self.done() and self.peek_word() not in words:
+            self._no_reference(self.items[self.at])
+        source = SecretSource(self.word(words))
         name = self.text()
         wrong = _no_file(name) if source is SecretSource.FILE else _no_variable(name)
         if wrong:
             fail(codes.BAD_NAME, wrong, self.last)
         return Secret(source=source, name=name)
+
+    def _no_reference(self, item: Expr) -> NoReturn:
+        """What stands in the place of a reference may be the secret itself: nobody repeats it."""
+        raise StatementError(
+            Diagnostic(
+                codes.UNKNOWN_WORD,
+                f"`{self.setting}` names the place of a secret, and a site never holds one",
+                item.span,
+                help=f'write `{self.setting} file "PATH"` or `{self.setting} env "NAME"`; if this'
+                " was the secret itself, it is known now: change it",
+                secret=True,
+            )
+        )
 
     def ranges(self, low: int, high: int) -> tuple[IntRange, ...]:
         """Numbers and ranges, comma-separated, each within limits."""

@@ -103,7 +103,4 @@ class Scope:
 
     def origin(self, entry: Entry, path: str) -> None:
         """Record where an entry and its named parts were written."""
-        put = self.context.origins.put
-        put(f"{self.at}/{path}", entry.span)
-        for part, span in entry.parts.items():
-            put(f"{self.at}/{path}/{part}", span)
+        self.context.origins.put_parts(f"{self.at}/{path}", entry.span, entry.parts)

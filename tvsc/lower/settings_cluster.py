@@ -18,50 +18,21 @@ from tvsc.lower.schema import (
     word,
     yes_or_no,
 )
-from tvsc.lower.settings_site import MAX_ASN, asn
-from tvsc.model import Bfd, IdlePolicy, Lowering, Preference, Role, Steering, kernel_interface
+from tvsc.lower.settings_role import role
+from tvsc.lower.settings_site import asn
+from tvsc.model import Bfd, IdlePolicy, Steering, kernel_interface
 
 MAX_WORKERS = 64
 MAX_CORE = 1023
 MAX_SOCKET = 7
 MAX_SESSIONS = 64_000_000
 MAX_LIPS_PER_WORKER = 1024
-DEFAULT_PREPEND = 3
 MIN_LINK_LENGTH = 8
 MAX_INTERFACE_NAME = 15
 _INTERFACE = re.compile(rf"[\w.-]{{1,{MAX_INTERFACE_NAME}}}", re.ASCII)
 _VDEV = re.compile(r"net_[a-z][a-z0-9_]{,58}", re.ASCII)  # DPDK's limit is 63 characters
 _TAKEN = re.compile(r"lo|tvs[0-7]")
 CPUS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
-
-
-def _role(reader: Reader) -> object:
-    preference = Preference(reader.word([p.value for p in Preference]))
-    words = [w.value for w in Lowering]
-    if reader.peek_word() not in words:
-        if preference is Preference.PRIMARY:
-            return Role(preference=preference)
-        return Role(preference=preference, lowering=Lowering.PREPEND, prepend=DEFAULT_PREPEND)
-    lowering = Lowering(reader.word(words))
-    if preference is Preference.PRIMARY:
-        fail(
-            codes.UNKNOWN_WORD,
-            "a primary keeps its preference: only a standby lowers it",
-            reader.last,
-        )
-    if lowering is Lowering.PREPEND:
-        return Role(
-            preference=preference, lowering=lowering, prepend=reader.number(0, 16, "`prepend`")
-        )
-    if lowering is Lowering.MED:
-        return Role(preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN))
-    if lowering is Lowering.LOCAL_PREF:
-        return Role(preference=preference, lowering=lowering, local_pref=reader.number(0, MAX_ASN))
-    return Role(
-        preference=preference,
-        lowering=lowering,
-        community=reader.text('a community like "64512:80"'),
-    )
 
 
 def _sessions(reader: Reader) -> object:
@@ -159,7 +130,7 @@ kind(
         "role",
         "role primary | role standby [prepend N | med N | local-pref N | community TEXT]",
         "Whether the cluster keeps the default preference of its VIPs or lowers it, and how.",
-        _role,
+        role,
         default="primary; a standby prepends its AS 3 times",
     ),
     Setting(

@@ -17,6 +17,9 @@ from tvsc.source import Span
 MAX_PORT = 65535
 MAX_WEIGHT = 1000
 MAX_CONNECTIONS = 10**9
+MAX_EXPECT = 8
+"""Ranges of statuses that the host's health checks have room for."""
+
 _HOST = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?", re.ASCII)
 TICK_MS = 100
 """The dataplane's clock: session timeouts are whole ticks."""
@@ -90,6 +93,12 @@ def _check(reader: Reader) -> object:
 
 def _expect(reader: Reader) -> object:
     ranges = reader.ranges(100, 599)
+    if len(ranges) > MAX_EXPECT:
+        fail(
+            codes.OUT_OF_RANGE,
+            f"`expect` takes at most {MAX_EXPECT} statuses and ranges, not {len(ranges)}",
+            reader.last,
+        )
     return tuple(StatusRange(first=r.first, last=r.last) for r in ranges)
 
 
@@ -201,7 +210,7 @@ kind(
     Setting(
         "expect",
         "expect STATUS, ...",
-        "`http` only: statuses and ranges of them that are healthy.",
+        "`http` only: statuses that are healthy, up to 8 numbers and ranges.",
         _expect,
         default="200..299",
     ),

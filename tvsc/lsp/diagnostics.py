@@ -10,6 +10,7 @@ from pathlib import Path
 from lsprotocol import types
 
 from tvsc.diag import Code, Diagnostic, Severity
+from tvsc.diag.secrets import concealed
 from tvsc.lsp.analysis import Checked
 from tvsc.lsp.text import LineIndex
 from tvsc.source import Span
@@ -38,7 +39,7 @@ class Translator:
     def __init__(self, checked: Checked, uri_of: Callable[[str], str], wishes: Wishes) -> None:
         self.keys = checked.sources.keys()
         self.sources = checked.sources
-        self.diagnostics = checked.diagnostics
+        self.diagnostics = concealed(checked.diagnostics, checked.sources)
         self.root = checked.root
         self.uri_of = uri_of
         self.wishes = wishes

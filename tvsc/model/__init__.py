@@ -24,6 +24,7 @@ How to get one (pure functions by stage; each stage reports all of its errors):
 
 from tvsc.model.base import Address, Interface, Model, Network, Noun
 from tvsc.model.cluster import (
+    USUAL_LOCAL_PREF,
     Bfd,
     Cluster,
     Fabric,
@@ -62,10 +63,15 @@ from tvsc.model.service import (
     Service,
     Timeouts,
     Vip,
+    known_listener,
+    known_service,
+    known_timeouts,
+    known_vip,
 )
 from tvsc.model.site import Site
 
 __all__ = [
+    "USUAL_LOCAL_PREF",
     "AccessRule",
     "Address",
     "Bfd",
@@ -113,6 +119,10 @@ __all__ = [
     "VdevDevice",
     "Vip",
     "kernel_interface",
+    "known_listener",
     "known_server",
+    "known_service",
+    "known_timeouts",
+    "known_vip",
     "server_key",
 ]

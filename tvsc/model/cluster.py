@@ -28,10 +28,14 @@ class Lowering(StrEnum):
     LOCAL_PREF = "local-pref"
 
 
+USUAL_LOCAL_PREF = 100
+"""What a route has that says nothing: that of a primary."""
+
+
 class Role(Model):
     """`prepend`, `med` and `local_pref` are 0 and `community` is empty unless `lowering` names
     them. For a primary all are. `prepend` is how many times the own AS is added to the path of
-    every VIP.
+    every VIP. `community` has two numbers of 16 bits, or three of 32 (a large community).
     """
 
     preference: Preference
@@ -39,7 +43,12 @@ class Role(Model):
     prepend: int = 0
     med: int = 0
     local_pref: int = 0
-    community: str = ""
+    community: tuple[int, ...] = ()
+
+    @property
+    def community_text(self) -> str:
+        """The community as people write it, `64512:80`; empty without one."""
+        return ":".join(map(str, self.community))
 
 
 class Steering(StrEnum):

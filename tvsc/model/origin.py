@@ -27,6 +27,13 @@ class Origins:
         """Record where `path` was written; the first writer wins."""
         self._spans.setdefault(path, span)
 
+    def put_parts(self, path: str, span: Span, parts: dict[str, Span]) -> None:
+        """As `put`, of a path and of what lies below it by the names of the parts."""
+        spans = self._spans
+        spans.setdefault(path, span)
+        for part, its_span in parts.items():
+            spans.setdefault(f"{path}/{part}", its_span)
+
     def put_later(self, noun: str, places: Later) -> None:
         """As `put`, for all that is below `noun`, two names like `pool/web`, or for its servers,
         `pool/web/server`: `places` are found out when one is asked for. A good site is rarely

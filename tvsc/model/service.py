@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tvsc.model.base import Address, Network, Noun
+from tvsc.model.base import Address, Network, Noun, assembled
 
 
 class Mode(StrEnum):
@@ -104,3 +104,64 @@ class Service(Noun):
     min_up: int
     sorry: str | None
     load: Load | None = None
+
+
+# A site may have tens of thousands of each, of values that are known to be good.
+
+_VIP, _LISTENER, _TIMEOUTS, _SERVICE = (
+    set(noun.model_fields) for noun in (Vip, Listener, Timeouts, Service)
+)
+
+
+def known_vip(at: str, address: Address) -> Vip:
+    """A VIP; nothing is validated."""
+    return assembled(Vip, {"at": at, "address": address}, _VIP)
+
+
+def known_listener(at: str, protocol: Protocol, port: int, pool: str) -> Listener:
+    """A listener; nothing is validated."""
+    fields = {"at": at, "protocol": protocol, "port": port, "pool": pool}
+    return assembled(Listener, fields, _LISTENER)
+
+
+def known_timeouts(at: str, syn: int, established: int, fin: int, close: int, udp: int) -> Timeouts:
+    """Timeouts in milliseconds; nothing is validated."""
+    fields = {
+        "at": at,
+        "tcp_syn_ms": syn,
+        "tcp_established_ms": established,
+        "tcp_fin_ms": fin,
+        "tcp_close_ms": close,
+        "udp_ms": udp,
+    }
+    return assembled(Timeouts, fields, _TIMEOUTS)
+
+
+def known_service(
+    at: str,
+    name: str,
+    vips: tuple[Vip, ...],
+    listeners: tuple[Listener, ...],
+    mode: Mode,
+    client_address: ClientAddress,
+    timeouts: Timeouts,
+    limits: Limits | None,
+    min_up: int,
+    sorry: str | None,
+    load: Load | None,
+) -> Service:
+    """A service; nothing is validated."""
+    fields = {
+        "at": at,
+        "name": name,
+        "vips": vips,
+        "listeners": listeners,
+        "mode": mode,
+        "client_address": client_address,
+        "timeouts": timeouts,
+        "limits": limits,
+        "min_up": min_up,
+        "sorry": sorry,
+        "load": load,
+    }
+    return assembled(Service, fields, _SERVICE)

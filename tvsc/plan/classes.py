@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
+from operator import attrgetter
 
-from tvsc.model import HttpCheck, Listener, Noun, Pool, Protocol, Service, Site, Timeouts
+from tvsc.model import (
+    HttpCheck,
+    Listener,
+    Noun,
+    Pool,
+    Protocol,
+    Service,
+    Site,
+    StatusRange,
+    Timeouts,
+)
 from tvsc.plan.abi import STATES, TICK_MS
 from tvsc.plan.types import BackendPlan, CheckPlan, ClassPlan, PoolPlan, ServicePlan
 
@@ -48,15 +59,19 @@ def _check(pool: Pool) -> CheckPlan:
     )
     if not isinstance(check, HttpCheck):
         return plan
-    assert len(check.expect) == 1, "the checks allow one range of statuses"
-    expect = check.expect[0]
-    return replace(
-        plan,
-        path=check.path,
-        host=check.host,
-        expect_first=expect.first,
-        expect_last=expect.last,
-    )
+    return replace(plan, path=check.path, host=check.host, expect=_statuses(check.expect))
+
+
+def _statuses(ranges: tuple[StatusRange, ...]) -> tuple[StatusRange, ...]:
+    """The same statuses, ascending; ranges that overlap or touch become one."""
+    joined: list[StatusRange] = []
+    for each in sorted(ranges, key=attrgetter("first")):
+        if joined and each.first <= joined[-1].last + 1:
+            last = max(joined[-1].last, each.last)
+            joined[-1] = StatusRange(first=joined[-1].first, last=last)
+        else:
+            joined.append(each)
+    return tuple(joined)
 
 
 def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from tvsc.model import Cluster, Fabric, Node, Preference, Site
+from tvsc.model import Cluster, Fabric, Lowering, Node, Preference, Role, Site
 from tvsc.plan.classes import Label, ipv4
 from tvsc.plan.types import BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
 
@@ -46,12 +46,22 @@ def _neighbor(index: int, fabric: Fabric, node: Node, label: Label) -> NeighborP
     )
 
 
+_STANDBY_REASONS = {
+    Lowering.PREPEND: "lengthens the path of its VIPs by {role.prepend}",
+    Lowering.MED: "its VIPs have MED {role.med}, those of the primary 0",
+    Lowering.LOCAL_PREF: "its VIPs have local preference {role.local_pref}, others the usual 100",
+    Lowering.COMMUNITY: "its VIPs have community {role.community_text}, which the switch heeds",
+}
+
+
 def plan_bgp(site: Site, cluster: Cluster, node: Node, label: Label) -> BgpPlan:
     """The node's BGP sessions. A standby makes its VIPs less preferred, its local IPs never: they
     are its own.
     """
     role = cluster.role
-    standby = role.preference is Preference.STANDBY
+    med, why = _med(site, role)
+    if role.lowering is not None:
+        why = f"standby: {_STANDBY_REASONS[role.lowering].format(role=role)}"
     return BgpPlan(
         asn=site.asn,
         router_id=node.router_id,
@@ -59,9 +69,20 @@ def plan_bgp(site: Site, cluster: Cluster, node: Node, label: Label) -> BgpPlan:
             _neighbor(index, fabric, node, label) for index, fabric in enumerate(cluster.fabric)
         ),
         prepend=role.prepend,
-        reason=(
-            f"standby: lengthens the path of its VIPs by {role.prepend}"
-            if standby
-            else "primary: keeps the default preference"
-        ),
+        med=med,
+        local_pref=role.local_pref if role.lowering is Lowering.LOCAL_PREF else None,
+        community=role.community,
+        reason=why,
     )
+
+
+def _med(site: Site, role: Role) -> tuple[int | None, str]:
+    """The MED of the VIPs, and why a primary has one. Where a standby has one a primary says its
+    own, too: some routers take a route without a MED for the worst of all.
+    """
+    if role.lowering is Lowering.MED:
+        return role.med, ""
+    by_med = [c.name for c in site.clusters if c.role.lowering is Lowering.MED]
+    if role.preference is Preference.PRIMARY and by_med:
+        return 0, f"primary: its VIPs have MED 0, those of {', '.join(by_med)} a larger one"
+    return None, "primary: keeps the default preference"

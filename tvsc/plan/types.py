@@ -21,6 +21,7 @@ from tvsc.model import (
     Protocol,
     Schedule,
     Secret,
+    StatusRange,
     Steering,
 )
 
@@ -78,7 +79,9 @@ class BackendPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A health check; `kind` is `none`, `tcp` or `http`, `port` 0 means the server's own."""
+    """A health check; `kind` is `none`, `tcp` or `http`, `port` 0 means the server's own. `expect`
+    are ranges of HTTP statuses, both ends included, ascending, none touching another.
+    """
 
     kind: str
     every_ms: int = 0
@@ -88,8 +91,7 @@ class CheckPlan:
     port: int = 0
     path: str | None = None
     host: str | None = None
-    expect_first: int = 0
-    expect_last: int = 0
+    expect: tuple[StatusRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,18 @@ class NeighborPlan:
 
 @dataclass(frozen=True, slots=True)
 class BgpPlan:
-    """What BIRD says. `prepend` is how often the own AS is added to the path of a VIP."""
+    """What BIRD says. `prepend` is how often the own AS is added to the path of a VIP. `med` and
+    `local_pref` are what its route carries, None for nothing; so is `community`, two numbers, three
+    for a large one, none for no community.
+    """
 
     asn: int
     router_id: IPv4Address
     neighbors: tuple[NeighborPlan, ...]
     prepend: int
+    med: int | None
+    local_pref: int | None
+    community: tuple[int, ...]
     reason: str
 
 

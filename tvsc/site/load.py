@@ -29,6 +29,11 @@ from tvsc.source import SourceMap, Span
 MODULE = "tvsc_site_file"
 MAX_REASON = 500
 """Characters of an exception's text that are shown."""
+_SECRETS = ("password", "key")
+_SECRET_HELP = (
+    'write `Secret(file="PATH")` or `Secret(env="NAME")`; if this was the secret itself, it is'
+    " known now: change it"
+)
 Report = Callable[[Diagnostic], None]
 
 
@@ -150,7 +155,16 @@ class _Run:
                 where = at.members[index]
             what = type(problem["input"]).__name__
             message = f"`{field}` of `{error.title}` cannot hold a Python value of type `{what}`"
-            self.report(Diagnostic(codes.WRONG_TYPE, message, where))
+            secret = field in _SECRETS
+            self.report(
+                Diagnostic(
+                    codes.WRONG_TYPE,
+                    message,
+                    where,
+                    help=_SECRET_HELP if secret else None,
+                    secret=secret and at is not None,
+                )
+            )
 
 
 def _chain(trace: TracebackType | None) -> Iterator[TracebackType]:

@@ -77,14 +77,24 @@ struct tvs_gen_route {
 
 enum tvs_check_kind { TVS_CHECK_NONE, TVS_CHECK_TCP, TVS_CHECK_HTTP };
 
+enum { TVS_MAX_EXPECT = 8 };
+
+/* HTTP statuses, ends included; the first `n` ranges, ascending, none touches another. */
+struct tvs_gen_expect {
+    uint32_t n;
+    struct tvs_gen_statuses {
+        uint16_t low, high;
+    } range[TVS_MAX_EXPECT];
+};
+
 struct tvs_gen_check {
-    uint8_t kind;                     /* enum tvs_check_kind */
-    uint16_t expect_low, expect_high; /* HTTP status, inclusive */
-    uint16_t port;                    /* 0: the backend's own */
+    uint8_t kind;  /* enum tvs_check_kind */
+    uint16_t port; /* 0: the backend's own */
     uint32_t every_ms, timeout_ms;
-    uint32_t rise, fall; /* results in a row before the state changes */
-    const char *path;    /* HTTP */
-    const char *host;    /* HTTP Host header; NULL: the backend's address */
+    uint32_t rise, fall;          /* results in a row before the state changes */
+    struct tvs_gen_expect expect; /* HTTP */
+    const char *path;             /* HTTP */
+    const char *host;             /* HTTP Host header; NULL: the backend's address */
 };
 
 struct tvs_gen_backend {

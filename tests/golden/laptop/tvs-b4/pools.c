@@ -18,12 +18,12 @@ const struct tvs_gen_pool site_pools[] = {
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 299,
                 .every_ms = 1000,
                 .timeout_ms = 500,
                 .rise = 2,
                 .fall = 3,
+                .expect.n = 1,
+                .expect.range[0] = {200, 299},
                 .path = "/healthz",
             },
     },
@@ -37,12 +37,12 @@ const struct tvs_gen_pool site_pools[] = {
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 299,
                 .every_ms = 1000,
                 .timeout_ms = 500,
                 .rise = 2,
                 .fall = 3,
+                .expect.n = 1,
+                .expect.range[0] = {200, 299},
                 .path = "/healthz",
             },
     },

@@ -863,7 +863,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x8d7cdcdf787c2c02),
-    .id = "b047d0fc8197197b",
+    .id = "c6b39b6f4ffe2acd",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",

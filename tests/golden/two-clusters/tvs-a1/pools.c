@@ -55,12 +55,12 @@ const struct tvs_gen_pool site_pools[] = {
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 200,
                 .every_ms = 2000,
                 .timeout_ms = 1000,
                 .rise = 2,
                 .fall = 3,
+                .expect.n = 1,
+                .expect.range[0] = {200, 200},
                 .path = "/shop/alive",
                 .host = "shop.example",
             },
@@ -75,12 +75,12 @@ const struct tvs_gen_pool site_pools[] = {
         .check =
             {
                 .kind = TVS_CHECK_HTTP,
-                .expect_low = 200,
-                .expect_high = 399,
                 .every_ms = 2000,
                 .timeout_ms = 1000,
                 .rise = 2,
                 .fall = 3,
+                .expect.n = 1,
+                .expect.range[0] = {200, 399},
                 .path = "/healthz",
             },
     },
