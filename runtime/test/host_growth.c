@@ -139,8 +139,8 @@ static void step_run(struct node *node, const struct wide *wide, enum step step)
             node->host.health ? tvs_health_reload(&node->host) : tvs_health_start(&node->host), 0);
         break;
     case ROUTES:
-        assert_int_equal(tvs_announced_follow(&node->announced, NULL, generation, IFINDEX, "tvs0"),
-                         0);
+        assert_int_equal(
+            tvs_announced_follow(&node->announced, NULL, generation, NULL, IFINDEX, "tvs0"), 0);
         break;
     default:
         tvs_fib_table_free(

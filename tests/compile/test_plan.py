@@ -104,7 +104,7 @@ def test_every_listener_is_found_within_the_probes(
     listeners: list[tuple[int, int, Protocol]],
 ) -> None:
     services = tuple(
-        ServicePlan(n, "s", IPv4Address(vip), port, protocol, 0, 0, "")
+        ServicePlan(n, "s", IPv4Address(vip), port, protocol, 0, 0, None, 0, "")
         for n, (vip, port, protocol) in enumerate(listeners)
     )
     table = place_vips(services)

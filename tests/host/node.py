@@ -66,6 +66,10 @@ def generation(directory: Path, **variant: str) -> Path:
         "N_PEERS": "0",
         "KEY": '"sync.key"',
         "KEY_IS_ENV": "false",
+        "CHECK": "TVS_CHECK_NONE",
+        "MIN_UP": "0",
+        "HAS_SORRY": "false",
+        "IS_LAST_RESORT": "false",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"

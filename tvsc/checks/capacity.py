@@ -146,6 +146,7 @@ def classes_fit(site: Site) -> Iterator[Diagnostic]:
                     listener.protocol,
                     pool.schedule,
                     pool.on_down,
+                    service.sorry is not None,
                     states,
                 )
             )

@@ -141,6 +141,7 @@ SYNC_ALONE = _code(708, "session sync without another node")
 SYNC_PORT_TAKEN = _code(709, "port of session sync is taken")
 SYNC_MTU = _code(710, "messages of session sync do not fit the MTU")
 SYNC_KEY_HIDDEN = _code(711, "key of session sync is where the daemon sees nothing")
+SORRY_ON_DOWN = _code(714, "`on-down` of a sorry pool is not heeded", Severity.WARNING)
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

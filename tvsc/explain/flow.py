@@ -19,12 +19,13 @@ from tvsc.explain.types import (
     Kind,
     LossPart,
     NodePart,
+    PoolPart,
     ReplyPart,
     ServicePart,
 )
 from tvsc.model import Cluster, Preference, Site, Steering
 from tvsc.nic import ICMP, LoadedNic, Packet, load_nic
-from tvsc.plan import LipPlan, NodePlan, PlanOptions, ServicePlan, plan_site
+from tvsc.plan import LipPlan, NodePlan, PlanOptions, PoolPlan, ServicePlan, plan_site
 from tvsc.plan.rss import toeplitz
 from tvsc.source import SourceMap
 
@@ -190,11 +191,16 @@ class Explainer:
             pool=pool.name,
             pool_origin=pool.origin,
             schedule=pool.scheduler.value,
-            candidates=tuple(
-                Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
-                for b in pool.backends
-            ),
+            candidates=_candidates(pool),
+            sorry=None if service.sorry is None else _pool(node.pools[service.sorry]),
+            min_up=service.min_up,
+            keeps=self._keeps() if service.min_up and service.sorry is not None else (),
         )
+
+    def _keeps(self) -> tuple[str, ...]:
+        """The clusters that keep a VIP that a sorry pool can serve."""
+        last = (n.cluster for n in self.plan.nodes if n.announce.is_last_resort)
+        return tuple(dict.fromkeys(last))
 
     def _cluster(
         self, cluster: Cluster, packet: Packet, service: ServicePlan | None
@@ -348,6 +354,17 @@ def _is_martian(flow: Flow) -> bool:
     """As `tvs_source_is_martian` of the runtime."""
     first = flow.source.packed[0]
     return first in (0, 127) or first >= 224 or flow.source == flow.destination
+
+
+def _candidates(pool: PoolPlan) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
+        for b in pool.backends
+    )
+
+
+def _pool(pool: PoolPlan) -> PoolPart:
+    return PoolPart(pool.name, pool.origin, pool.scheduler.value, _candidates(pool))
 
 
 def _rank(cluster: Cluster) -> tuple[bool, int]:

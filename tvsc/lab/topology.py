@@ -290,7 +290,8 @@ def _servers(site: Site, prefix: str) -> tuple[LabServer, ...]:
     protocols: dict[str, set[Protocol]] = {}
     for service in site.services:
         for listener in service.listeners:
-            protocols.setdefault(listener.pool, set()).add(listener.protocol)
+            for name in filter(None, (listener.pool, service.sorry)):
+                protocols.setdefault(name, set()).add(listener.protocol)
     for pool in site.pools:
         used = protocols.get(pool.name, set())
         check = pool.check

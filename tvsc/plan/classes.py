@@ -60,8 +60,8 @@ def _check(pool: Pool) -> CheckPlan:
 
 
 def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:
-    """The pools that some listener uses, in source order: the others have no work."""
-    used = {listener.pool for service in site.services for listener in service.listeners}
+    """The pools that some service uses, in source order: the others have no work."""
+    used = {name for service in site.services for name in service.pools}
     return tuple(
         PoolPlan(
             id=index,
@@ -103,6 +103,7 @@ def plan_services(
             pool.scheduler,
             service.client_address,
             pool.on_down,
+            service.sorry is not None,
             ticks,
         )
         known = classes.get(key)
@@ -114,6 +115,7 @@ def plan_services(
         return known
 
     for service in site.services:
+        sorry = pool_by_name[service.sorry] if service.sorry is not None else None
         for listener in service.listeners:
             pool = pool_by_name[listener.pool]
             class_id = class_of(service, listener, pool).id
@@ -126,6 +128,8 @@ def plan_services(
                     protocol=listener.protocol,
                     class_id=class_id,
                     pool=pool.id,
+                    sorry=None if sorry is None else sorry.id,
+                    min_up=service.min_up,
                     origin=label(listener, ""),
                 )
                 for offset, vip in enumerate(service.vips)
@@ -141,7 +145,7 @@ def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
         services=tuple(services),
         reason=(
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
-            f"client-address {plan.client_address.value}, on-down {plan.on_down.value} "
-            "and these timeouts"
+            f"client-address {plan.client_address.value}, on-down {plan.on_down.value}"
+            f"{', a sorry pool' if plan.has_sorry else ''} and these timeouts"
         ),
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import Final
 
-from tvsc.model import Cluster, Fabric, Node, Preference, Site
+from tvsc.model import Cluster, Fabric, Lowering, Node, Preference, Site
 from tvsc.plan.classes import Label, ipv4
-from tvsc.plan.types import BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
+from tvsc.plan.types import AnnouncePlan, BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
+
+_USUAL_LOCAL_PREF: Final = 100
+"""What a route has that says nothing."""
 
 
 def plan_vip_routes(services: tuple[ServicePlan, ...]) -> tuple[RoutePlan, ...]:
@@ -65,3 +69,21 @@ def plan_bgp(site: Site, cluster: Cluster, node: Node, label: Label) -> BgpPlan:
             else "primary: keeps the default preference"
         ),
     )
+
+
+def _lowered(cluster: Cluster) -> tuple[bool, int, int, int]:
+    """As a switch compares routes: the larger, the less it wants this cluster's VIPs."""
+    role = cluster.role
+    standby = role.preference is Preference.STANDBY
+    local_pref = role.local_pref if role.lowering is Lowering.LOCAL_PREF else _USUAL_LOCAL_PREF
+    return standby, -local_pref, role.prepend, role.med
+
+
+def plan_announce(site: Site, cluster: Cluster) -> AnnouncePlan:
+    """Whether somebody may take the VIPs when `min-up` withdraws them here."""
+    last = max(reversed(site.clusters), key=_lowered)
+    if cluster is last:
+        return AnnouncePlan(
+            True, "no cluster is preferred less: VIPs that a sorry pool can serve stay here"
+        )
+    return AnnouncePlan(False, f"`min-up` leaves VIPs to others, last of all to {last.name}")

@@ -40,6 +40,7 @@ class ClassPlan:
     scheduler: Schedule
     client_address: ClientAddress
     on_down: OnDown
+    has_sorry: bool
     timeout_ticks: tuple[int, ...]
     services: tuple[str, ...]
     origin: str
@@ -48,7 +49,11 @@ class ClassPlan:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """One listener on one VIP: what the dataplane calls a service."""
+    """One listener on one VIP: what the dataplane calls a service.
+
+    `sorry` is the pool that serves while `pool` has no server that takes new sessions; with fewer
+    than `min_up` the VIP is withdrawn, 0: never.
+    """
 
     id: int
     name: str
@@ -57,6 +62,8 @@ class ServicePlan:
     protocol: Protocol
     class_id: int
     pool: int
+    sorry: int | None
+    min_up: int
     origin: str
 
     @property
@@ -94,7 +101,7 @@ class CheckPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool that some listener uses; `id` is its row."""
+    """A pool that some service uses; `id` is its row."""
 
     id: int
     name: str
@@ -217,6 +224,16 @@ class BgpPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnouncePlan:
+    """`is_last_resort`: VIPs whose services have a sorry pool stay announced, whatever `min-up`
+    says, because no cluster comes after this one.
+    """
+
+    is_last_resort: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PortPlan:
     """A dataplane port: `device` is a PCI address, or a device string of EAL when `is_vdev`."""
 
@@ -331,6 +348,7 @@ class NodePlan:
     sync: SyncPlan | None
     routes: tuple[RoutePlan, ...]
     bgp: BgpPlan
+    announce: AnnouncePlan
     classes: tuple[ClassPlan, ...]
     pools: tuple[PoolPlan, ...]
     services: tuple[ServicePlan, ...]
