@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -81,6 +82,10 @@ def site(shared_object: Path, directory: Path) -> Iterator[Node]:
 
 def is_announced(machine: Node) -> bool:
     return VIP in machine.routes()
+
+
+def is_announced_as(machine: Node, announced: bool) -> bool:
+    return is_announced(machine) == announced
 
 
 def connected(machine: Node) -> tuple[socket.socket, str]:
@@ -163,7 +168,7 @@ def test_a_drained_server_does_not_count(tmp_path: Path) -> None:
         assert is_announced(machine), "servers without a check count"
         for words, announced in (("drain", False), ("undrain", True), ("weight", False)):
             machine.ask(f"{words} web {OWN[0]}:{PORT}" + (" 0" if words == "weight" else ""))
-            until(words, lambda announced=announced: is_announced(machine) == announced)
+            until(words, partial(is_announced_as, machine, announced))
 
 
 def test_a_withdrawn_vip_does_not_return_with_the_device(tmp_path: Path) -> None:
