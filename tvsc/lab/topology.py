@@ -121,13 +121,14 @@ class LabPool:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A listener on a VIP."""
+    """A listener on a VIP. `sorry` is the pool that serves while `pool` has no server."""
 
     service: str
     vip: IPv4Address
     protocol: Protocol
     port: int
     pool: str
+    sorry: str | None = None
 
     @property
     def name(self) -> str:
@@ -370,6 +371,7 @@ def _targets(site: Site) -> Iterable[Target]:
                     protocol=listener.protocol,
                     port=listener.port,
                     pool=listener.pool,
+                    sorry=service.sorry,
                 )
 
 

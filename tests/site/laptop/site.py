@@ -94,7 +94,12 @@ site = Site(
     clusters=[a, b],
     pools=[web, api, apology, echo],
     services=[
-        Service(name="web", vip="203.0.113.10", listen=Listen(protocol="tcp", port=80, pool=web)),
+        Service(
+            name="web",
+            vip="203.0.113.10",
+            listen=Listen(protocol="tcp", port=80, pool=web),
+            min_up=1,
+        ),
         Service(
             name="api",
             vip="203.0.113.20",

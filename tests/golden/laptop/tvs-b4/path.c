@@ -62,7 +62,7 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:126: mode fullnat, tcp, rr, client-address none, on-down keep, a
+ * Class 1, first used in site.tvs:127: mode fullnat, tcp, rr, client-address none, on-down keep, a
  * sorry pool, and these timeouts.
  */
 static const struct tvs_class class_1 = {
@@ -86,7 +86,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:133: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:134: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {
