@@ -216,7 +216,7 @@ static json_t *vips(const struct tvs_host *host)
     while (tvs_vips_lack_next(state, &cursor, &lack))
         json_array_append_new(
             list, json_pack("{s:o, s:s, s:s, s:I, s:I}", "vip", tvs_json_address(lack.service->vip),
-                            "service", lack.service->name, "pool", lack.pool->name, "servers",
+                            "service", lack.service->name, "pool", lack.pool->name, "up",
                             (json_int_t)lack.level, "min_up", (json_int_t)lack.service->min_up));
     return json_pack("{s:I, s:I, s:o}", "known", (json_int_t)host->bound->generation->n_vip_routes,
                      "withdrawn", (json_int_t)tvs_vips_n_withheld(state), "lacking", list);

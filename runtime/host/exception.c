@@ -287,10 +287,9 @@ static void vip_say(const struct tvs_gen_service *service, const char *pool, uin
     uint32_t a = service->vip;
 
     tvs_log(withheld ? TVS_LOG_WARNING : TVS_LOG_INFO,
-            "VIP %u.%u.%u.%u is %s: pool %s has %u servers that take new sessions, service %s "
-            "wants %u",
-            a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255, withheld ? "withdrawn" : "announced",
-            pool, level, service->name, service->min_up);
+            "VIP %u.%u.%u.%u is %s: pool %s has %u up, service %s wants %u", a >> 24, a >> 16 & 255,
+            a >> 8 & 255, a & 255, withheld ? "withdrawn" : "announced", pool, level, service->name,
+            service->min_up);
 }
 
 /* VIPs that begin their life without enough servers. */

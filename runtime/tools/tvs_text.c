@@ -59,10 +59,9 @@ static void print_vips(const json_t *vips)
         return;
     printf("%lld of %lld VIPs withdrawn for want of servers:\n", number(vips, "withdrawn"),
            number(vips, "known"));
-    json_array_foreach(json_object_get(vips, "lacking"), i, item)
-        printf("  %-15s service %s: pool %s has %lld servers that take new sessions, min-up %lld\n",
-               text(item, "vip"), text(item, "service"), text(item, "pool"),
-               number(item, "servers"), number(item, "min_up"));
+    json_array_foreach(json_object_get(vips, "lacking"), i, item) printf(
+        "  %-15s service %s: pool %s has %lld up, min-up is %lld\n", text(item, "vip"),
+        text(item, "service"), text(item, "pool"), number(item, "up"), number(item, "min_up"));
 }
 
 static void print_status(const json_t *answer)

@@ -122,7 +122,7 @@ def test_min_up_moves_the_route(tmp_path: Path) -> None:
     with site(generation(tmp_path, **CHECKED, MIN_UP="2"), tmp_path) as machine:
         assert not is_announced(machine), "no server was there at the first check"
         assert len(machine.routes().splitlines()) == 2, "its other routes are"
-        lack = {"vip": VIP, "service": "web", "pool": "web", "servers": 0, "min_up": 2}
+        lack = {"vip": VIP, "service": "web", "pool": "web", "up": 0, "min_up": 2}
         assert machine.ask("status")["vips"] == {"known": 1, "withdrawn": 1, "lacking": [lack]}
         with (
             bird(machine, tmp_path) as control,
@@ -131,13 +131,17 @@ def test_min_up_moves_the_route(tmp_path: Path) -> None:
         ):
             until("the VIP is announced", lambda: is_announced(machine))
             until("BIRD has its route", lambda: learned(control) == 3)
-            assert f"VIP {VIP} is announced: pool web has 2 servers" in machine.said()
+            assert (
+                f"VIP {VIP} is announced: pool web has 2 up, service web wants 2" in machine.said()
+            )
             assert machine.ask("status")["vips"]["withdrawn"] == 0
             client, server = connected(machine)
             first.stop(only_new=True)
             until("the VIP is withdrawn", lambda: not is_announced(machine))
             until("BIRD has it no more", lambda: learned(control) == 2, 4)
-            assert f"VIP {VIP} is withdrawn: pool web has 1 servers" in machine.said()
+            assert (
+                f"VIP {VIP} is withdrawn: pool web has 1 up, service web wants 2" in machine.said()
+            )
             client.sendall(b"x")
             assert said(client) == server, "its sessions go on"
             client.close()
@@ -156,7 +160,7 @@ def test_what_is_withdrawn_is_shown(tmp_path: Path) -> None:
         assert f'tvs_vip_withdrawn{{vip="{VIP}"}} 1\n' in metrics
         status = tvs(machine, "status").stdout
         assert "1 of 1 VIPs withdrawn for want of servers:\n" in status
-        assert "service web: pool web has 0 servers that take new sessions, min-up 1\n" in status
+        assert "service web: pool web has 0 up, min-up is 1\n" in status
         with Server(machine.far, OWN[0]):
             until("the VIP is announced", lambda: is_announced(machine))
             assert f'tvs_vip_withdrawn{{vip="{VIP}"}} 0\n' in machine.ask("metrics")["metrics"]

@@ -16,11 +16,22 @@ _USUAL_LOCAL_PREF: Final = 100
 def plan_vip_routes(services: tuple[ServicePlan, ...]) -> tuple[RoutePlan, ...]:
     """All VIPs, by address."""
     vips: dict[int, ServicePlan] = {}
+    min_up: dict[int, ServicePlan] = {}
     for service in services:
         vips.setdefault(int(service.vip), service)
+        if service.min_up:
+            min_up.setdefault(int(service.vip), service)
     return tuple(
-        RoutePlan(IPv4Network(vip), "vip", first.origin, "every node announces every VIP")
+        RoutePlan(IPv4Network(vip), "vip", first.origin, _vip_reason(min_up.get(vip)))
         for vip, first in sorted(vips.items())
+    )
+
+
+def _vip_reason(needs: ServicePlan | None) -> str:
+    if needs is None:
+        return "every node announces every VIP"
+    return (
+        f"every node that sees enough servers announces it: min-up {needs.min_up} of {needs.name}"
     )
 
 

@@ -49,7 +49,7 @@ const uint16_t site_sorry[] = {
 _Static_assert(sizeof(site_sorry) / sizeof(site_sorry[0]) == 3, "a row for each service");
 
 const struct tvs_gen_route site_routes[] = {
-    /* site.tvs:121: every node announces every VIP */
+    /* site.tvs:121: every node that sees enough servers announces it: min-up 1 of web */
     {IPV4(203, 0, 113, 10), 32, TVS_ROUTE_VIP},
     /* site.tvs:127: every node announces every VIP */
     {IPV4(203, 0, 113, 20), 32, TVS_ROUTE_VIP},

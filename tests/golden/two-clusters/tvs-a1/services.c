@@ -98,7 +98,7 @@ const struct tvs_gen_route site_routes[] = {
     {IPV4(203, 0, 113, 11), 32, TVS_ROUTE_VIP},
     /* site.tvs:97: every node announces every VIP */
     {IPV4(203, 0, 113, 12), 32, TVS_ROUTE_VIP},
-    /* site.tvs:105: every node announces every VIP */
+    /* site.tvs:105: every node that sees enough servers announces it: min-up 2 of dns */
     {IPV4(203, 0, 113, 53), 32, TVS_ROUTE_VIP},
 };
 _Static_assert(sizeof(site_routes) / sizeof(site_routes[0]) == 4, "as generation.c says");
