@@ -120,6 +120,7 @@ static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
+                                         .sorry_schedule = TVS_SCHED_WRR,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_2 = {.proto = TVS_UDP,
                                          .scheduler = TVS_SCHED_WRR,
@@ -131,6 +132,7 @@ static const struct tvs_class class_3 = {.proto = TVS_UDP,
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
+                                         .sorry_schedule = TVS_SCHED_WRR,
                                          .timeout_ticks = UDP_TIMEOUTS};
 
 TVS_INLINE enum tvs_request_result request(uint8_t class_id, struct tvs_worker *worker,

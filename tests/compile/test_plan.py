@@ -67,7 +67,7 @@ def test_a_sorry_pool_is_planned_and_makes_a_class() -> None:
     plan = first(site.model_copy(update={"services": (web, site.services[1])}))
     assert [pool.name for pool in plan.pools] == ["web", "unused", "dns"]
     assert [(s.pool, s.sorry, s.min_up) for s in plan.services] == [(0, 1, 1)] * 4 + [(2, None, 0)]
-    assert [c.has_sorry for c in plan.classes] == [True, False]
+    assert [c.sorry for c in plan.classes] == [Schedule.WRR, None]
     reasons = [route.reason for route in plan.routes if route.kind == "vip"]
     assert reasons == ["every node that sees enough servers announces it: min-up 1 of web"] * 2 + [
         "every node announces every VIP"

@@ -94,7 +94,9 @@ def plan_services(
     users: dict[int, list[str]] = {}
     services: list[ServicePlan] = []
 
-    def class_of(service: Service, listener: Listener, pool: PoolPlan) -> ClassPlan:
+    def class_of(
+        service: Service, listener: Listener, pool: PoolPlan, sorry: PoolPlan | None
+    ) -> ClassPlan:
         protocol = listener.protocol
         ticks = timeout_ticks(service.timeouts, protocol)
         key = (
@@ -103,7 +105,7 @@ def plan_services(
             pool.scheduler,
             service.client_address,
             pool.on_down,
-            service.sorry is not None,
+            None if sorry is None else sorry.scheduler,
             ticks,
         )
         known = classes.get(key)
@@ -118,7 +120,7 @@ def plan_services(
         sorry = pool_by_name[service.sorry] if service.sorry is not None else None
         for listener in service.listeners:
             pool = pool_by_name[listener.pool]
-            class_id = class_of(service, listener, pool).id
+            class_id = class_of(service, listener, pool, sorry).id
             services += [
                 ServicePlan(
                     id=len(services) + offset,
@@ -146,6 +148,6 @@ def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
         reason=(
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
             f"client-address {plan.client_address.value}, on-down {plan.on_down.value}"
-            f"{', a sorry pool' if plan.has_sorry else ''} and these timeouts"
+            f"{f', sorry pool {plan.sorry.value}' if plan.sorry else ''} and these timeouts"
         ),
     )

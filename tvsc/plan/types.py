@@ -32,7 +32,9 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
-    """Services that share one instantiation of the packet path. `timeout_ticks` is by state."""
+    """Services that share one instantiation of the packet path. `sorry` is the schedule of their
+    sorry pools, None: they have none. `timeout_ticks` is by state.
+    """
 
     id: int
     mode: Mode
@@ -40,7 +42,7 @@ class ClassPlan:
     scheduler: Schedule
     client_address: ClientAddress
     on_down: OnDown
-    has_sorry: bool
+    sorry: Schedule | None
     timeout_ticks: tuple[int, ...]
     services: tuple[str, ...]
     origin: str

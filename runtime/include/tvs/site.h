@@ -18,7 +18,8 @@ struct tvs_class {
     uint8_t client_address; /* enum tvs_client_address */
     uint8_t on_down;        /* enum tvs_on_down */
     bool is_synced;         /* peers are told of its sessions */
-    bool has_sorry;         /* each of its services has an entry in the site's `sorry` */
+    bool has_sorry;         /* each of its services has an entry in the site's `sorry`: */
+    uint8_t sorry_schedule; /* enum tvs_scheduler of that pool */
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 

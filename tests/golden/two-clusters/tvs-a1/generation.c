@@ -863,7 +863,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x8d7cdcdf787c2c02),
-    .id = "5d38a31909b912bd",
+    .id = "0b08568d31752545",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "A",

@@ -65,8 +65,8 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:97: mode fullnat, tcp, wrr, client-address none, on-down keep, a
- * sorry pool, and these timeouts.
+ * Class 1, first used in site.tvs:97: mode fullnat, tcp, wrr, client-address none, on-down keep,
+ * sorry pool wrr, and these timeouts.
  */
 static const struct tvs_class class_1 = {
     .mode = TVS_MODE_FULLNAT,
@@ -76,6 +76,7 @@ static const struct tvs_class class_1 = {
     .on_down = TVS_ON_DOWN_KEEP,
     .is_synced = true,
     .has_sorry = true,
+    .sorry_schedule = TVS_SCHED_WRR,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,

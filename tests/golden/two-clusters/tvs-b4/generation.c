@@ -863,7 +863,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x9a092cdbaefcc33b),
-    .id = "6295aabe6f8cec18",
+    .id = "0f1a0cb17b3f17f4",
     .compiler = "tvsc 0.1.0",
     .site = "shanghai",
     .cluster = "B",
