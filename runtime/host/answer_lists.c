@@ -144,8 +144,10 @@ static json_t *session(const struct tvs_host *host, unsigned worker,
         tvs_json_endpoint(ntohl(record->out.saddr_be), ntohs(record->out.sport_be)), "server",
         tvs_json_endpoint(ntohl(record->out.daddr_be), ntohs(record->out.dport_be)), "service",
         service && service->name ? service->name : "", "pool",
-        tvs_backends_info(host, record->backend)->pool_name, "state", tvs_state_name(record->state),
-        "backend", (json_int_t)record->backend, "age_ms",
+        record->backend < tvs_backends_count(host)
+            ? tvs_backends_info(host, record->backend)->pool_name
+            : "",
+        "state", tvs_state_name(record->state), "backend", (json_int_t)record->backend, "age_ms",
         (json_int_t)(now - record->opened_tick) * TVS_TICK_MS, "expires_in_ms",
         left > 0 ? (json_int_t)left * TVS_TICK_MS : 0);
 }
