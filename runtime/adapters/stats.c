@@ -25,6 +25,7 @@ static const struct {
     COUNTER(handover),
     COUNTER(sync),
     COUNTER(sessions_opened),
+    COUNTER(sessions_sorry),
     COUNTER(sessions_expired),
     COUNTER(sessions_replaced),
     COUNTER(sessions_reset),

@@ -188,8 +188,8 @@ static const struct tvs_gen_pool pools[] = {
 };
 
 static const struct tvs_gen_service services[] = {
-    {"tcp", VIP, 80, TVS_TCP, 0, 0},
-    {"udp", VIP, 53, TVS_UDP, 1, 0},
+    {"tcp", VIP, 80, TVS_TCP, 0, 0, 0},
+    {"udp", VIP, 53, TVS_UDP, 1, 0, 0},
 };
 
 static const int16_t cores[N_WORKERS] = {-1, -1};

@@ -20,8 +20,24 @@ static const char *refuse_sync(const struct tvs_generation *generation)
     return NULL;
 }
 
+static const char *refuse_services(const struct tvs_generation *generation)
+{
+    const uint16_t *sorry = generation->path_site->sorry;
+
+    for (uint32_t i = 0; i < generation->n_services; i++) {
+        if (generation->services[i].pool >= generation->n_pools ||
+            generation->services[i].class_id >= generation->n_classes)
+            return "service points outside the tables";
+        if (sorry != NULL && sorry[i] != TVS_NO_POOL && sorry[i] >= generation->n_pools)
+            return "service has a sorry pool outside the tables";
+    }
+    return NULL;
+}
+
 const char *tvs_generation_refuse(const struct tvs_generation *generation)
 {
+    const char *services;
+
     if (generation->abi_version != TVS_ABI_VERSION)
         return "compiled for another host (ABI version differs)";
     if (generation->record_schema != TVS_RECORD_SCHEMA)
@@ -46,12 +62,9 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
         if (generation->lips[i].worker >= generation->cores.n_workers ||
             generation->lips[i].slot >= TVS_MAX_SLOTS)
             return "local IP belongs to a worker that does not exist";
-    for (uint32_t i = 0; i < generation->n_services; i++)
-        if (generation->services[i].pool >= generation->n_pools ||
-            generation->services[i].class_id >= generation->n_classes)
-            return "service points outside the tables";
     for (uint32_t i = 0; i < generation->steering.reta_size; i++)
         if (generation->steering.reta[i] >= generation->cores.n_workers)
             return "RETA names a worker that does not exist";
-    return refuse_sync(generation);
+    services = refuse_services(generation);
+    return services != NULL ? services : refuse_sync(generation);
 }

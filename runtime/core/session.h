@@ -101,6 +101,7 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     const struct tvs_backend *backend;
     struct tvs_record *record;
     uint32_t number;
+    uint32_t sorry = TVS_NO_POOL; /* the pool, when the server is of that one */
     uint32_t next = 0;
     uint16_t nexthop;
 
@@ -109,6 +110,10 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
         return NULL;
     *reason = TVS_DROP_no_backend;
     backend = tvs_schedule(site, worker, vip->pool, &next);
+    if (class->has_sorry && TVS_UNLIKELY(backend == NULL)) {
+        sorry = site->sorry[vip->service];
+        backend = tvs_schedule(site, worker, sorry, &next);
+    }
     if (TVS_UNLIKELY(backend == NULL))
         return NULL;
     *reason = TVS_DROP_no_local_port;
@@ -126,11 +131,14 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     }
 
     tvs_free_take(&worker->free);
-    worker->ring_pos[vip->pool] = next;
+    /* not a variable for either pool: to keep it costs the established path a register */
+    worker->ring_pos[sorry == TVS_NO_POOL ? vip->pool : sorry] = next;
     worker->n_sessions++;
     worker->backend_active[backend->id]++;
     worker->backend_opened[backend->id]++;
     worker->counters.sessions_opened++;
+    if (class->has_sorry)
+        worker->counters.sessions_sorry += sorry != TVS_NO_POOL;
 
     record = &worker->records[number];
     record->in = key->tuple;

@@ -134,6 +134,20 @@ static void renew(const struct tvs_worker *worker, struct tvs_record *record,
     record->flags |= TVS_RECORD_TOLD;
 }
 
+/* The id of the session's server: one of the service's pool or of its sorry pool. */
+static bool backend_find(const struct tvs_binding *binding, const struct tvs_vip_entry *vip,
+                         const struct tvs_sync_session *session, uint32_t *backend)
+{
+    const struct tvs_backend_index *index = binding->backend_index;
+    const uint16_t *sorry = binding->site->sorry;
+    uint32_t address_be = session->out.daddr_be;
+    uint16_t port_be = session->out.dport_be;
+
+    return tvs_backend_index_find(index, vip->pool, address_be, port_be, backend) ||
+           (sorry != NULL && sorry[vip->service] != TVS_NO_POOL &&
+            tvs_backend_index_find(index, sorry[vip->service], address_be, port_be, backend));
+}
+
 /* Everything that a session needs here. Returns the counter of what it lacks, NULL: installed. */
 static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker,
                          const struct tvs_sync_session *session, const struct place *place)
@@ -146,8 +160,7 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker,
 
     if (vip == NULL)
         return &sync->counters.no_service;
-    if (!tvs_backend_index_find(binding->backend_index, vip->pool, session->out.daddr_be,
-                                session->out.dport_be, &backend))
+    if (!backend_find(binding, vip, session, &backend))
         return &sync->counters.no_server;
     if (!tvs_table_insert(worker, place->hash, place->number))
         return &sync->counters.no_room;

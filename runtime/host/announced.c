@@ -10,14 +10,15 @@
 
 static int route_order(const void *left, const void *right)
 {
-    const struct tvs_rtnl_route *a = left, *b = right;
+    const struct tvs_rtnl_route *a = &((const struct tvs_announced_route *)left)->route;
+    const struct tvs_rtnl_route *b = &((const struct tvs_announced_route *)right)->route;
 
     if (a->address != b->address)
         return a->address < b->address ? -1 : 1;
     return (int)a->prefix_len - (int)b->prefix_len;
 }
 
-/* Removes those of `gone` that `kept` has not; both are sorted. */
+/* Takes those of `gone` out of the table that `kept` has not in it; both are sorted. */
 static void routes_remove(struct tvs_rtnl *rtnl, const struct tvs_announced *gone,
                           const struct tvs_announced *kept, const char *name)
 {
@@ -26,11 +27,14 @@ static void routes_remove(struct tvs_rtnl *rtnl, const struct tvs_announced *gon
     for (unsigned i = 0; i < gone->n; i++) {
         int err;
 
+        if (gone->routes[i].withheld)
+            continue;
         while (k < kept->n && route_order(&kept->routes[k], &gone->routes[i]) < 0)
             k++;
-        if (k < kept->n && route_order(&kept->routes[k], &gone->routes[i]) == 0)
+        if (k < kept->n && route_order(&kept->routes[k], &gone->routes[i]) == 0 &&
+            !kept->routes[k].withheld)
             continue;
-        err = tvs_rtnl_route_del(rtnl, &gone->routes[i]);
+        err = tvs_rtnl_route_del(rtnl, &gone->routes[i].route);
         if (err && err != -ESRCH && err != -ENODEV)
             tvs_error("%s: cannot withdraw a route: %s", name, strerror(-err));
     }
@@ -38,7 +42,8 @@ static void routes_remove(struct tvs_rtnl *rtnl, const struct tvs_announced *gon
 
 /* Adds in the generation's order; `next` is then what has been added, sorted. */
 static int routes_add(struct tvs_announced *next, struct tvs_rtnl *rtnl,
-                      const struct tvs_generation *generation, unsigned ifindex, const char *name)
+                      const struct tvs_generation *generation, const bool *withheld,
+                      unsigned ifindex, const char *name)
 {
     unsigned n = tvs_generation_n_routes(generation);
     int err = 0;
@@ -49,11 +54,14 @@ static int routes_add(struct tvs_announced *next, struct tvs_rtnl *rtnl,
     while (next->n < n && !err) {
         const struct tvs_gen_route *route = tvs_generation_route(generation, next->n);
 
-        next->routes[next->n] = (struct tvs_rtnl_route){.address = route->address,
-                                                        .prefix_len = route->prefix_len,
-                                                        .table = TVS_EXCEPTION_TABLE,
-                                                        .ifindex = ifindex};
-        err = tvs_rtnl_route_add(rtnl, &next->routes[next->n]);
+        struct tvs_announced_route *row = &next->routes[next->n];
+
+        row->route = (struct tvs_rtnl_route){.address = route->address,
+                                             .prefix_len = route->prefix_len,
+                                             .table = TVS_EXCEPTION_TABLE,
+                                             .ifindex = ifindex};
+        row->withheld = withheld && next->n < generation->n_vip_routes && withheld[next->n];
+        err = row->withheld ? 0 : tvs_rtnl_route_add(rtnl, &row->route);
         if (err)
             tvs_error("%s: cannot announce a route: %s", name, strerror(-err));
         else
@@ -64,11 +72,11 @@ static int routes_add(struct tvs_announced *next, struct tvs_rtnl *rtnl,
 }
 
 int tvs_announced_follow(struct tvs_announced *announced, struct tvs_rtnl *rtnl,
-                         const struct tvs_generation *generation, unsigned ifindex,
-                         const char *name)
+                         const struct tvs_generation *generation, const bool *withheld,
+                         unsigned ifindex, const char *name)
 {
     struct tvs_announced next;
-    int err = routes_add(&next, rtnl, generation, ifindex, name);
+    int err = routes_add(&next, rtnl, generation, withheld, ifindex, name);
 
     if (err) {
         /* all or nothing: half a node's routes would draw traffic that cannot come back */
@@ -82,12 +90,31 @@ int tvs_announced_follow(struct tvs_announced *announced, struct tvs_rtnl *rtnl,
     return 0;
 }
 
+int tvs_announced_withhold(struct tvs_announced *announced, struct tvs_rtnl *rtnl, uint32_t address,
+                           bool withheld)
+{
+    const struct tvs_announced_route key = {.route = {.address = address, .prefix_len = 32}};
+    struct tvs_announced_route *row =
+        bsearch(&key, announced->routes, announced->n, sizeof(key), route_order);
+    int err;
+
+    if (!row || row->withheld == withheld)
+        return 0;
+    err = withheld ? tvs_rtnl_route_del(rtnl, &row->route) : tvs_rtnl_route_add(rtnl, &row->route);
+    if (withheld && (err == -ESRCH || err == -ENODEV))
+        err = 0; /* the kernel dropped it before */
+    if (!err)
+        row->withheld = withheld;
+    return err;
+}
+
 int tvs_announced_restore(const struct tvs_announced *announced, struct tvs_rtnl *rtnl)
 {
     int err = 0;
 
     for (unsigned i = 0; i < announced->n && !err; i++)
-        err = tvs_rtnl_route_add(rtnl, &announced->routes[i]);
+        if (!announced->routes[i].withheld)
+            err = tvs_rtnl_route_add(rtnl, &announced->routes[i].route);
     return err;
 }
 

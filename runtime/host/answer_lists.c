@@ -12,6 +12,7 @@
 #include "host.h"
 #include "netlink.h"
 #include "sessions.h"
+#include "vips.h"
 
 /* Of one request: reading 64 MB holds the control thread up for a few hundredths of a second. */
 enum { SESSIONS_BUDGET = 1 << 20 };
@@ -98,6 +99,7 @@ json_t *tvs_answer_routes(struct tvs_host *host)
     const struct tvs_fib_route_info *routes = NULL;
     unsigned n = fib ? tvs_fib_routes(fib, &routes) : 0;
     const struct tvs_generation *generation = host->bound->generation;
+    const bool *withheld = tvs_vips_withheld(host->bound->vips);
     json_t *list = json_array(), *announced = json_array();
     char text[40];
 
@@ -117,6 +119,8 @@ json_t *tvs_answer_routes(struct tvs_host *host)
         const struct tvs_gen_route *route = tvs_generation_route(generation, i);
         uint32_t a = route->address;
 
+        if (withheld && i < generation->n_vip_routes && withheld[i])
+            continue;
         snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", a >> 24, a >> 16 & 255, a >> 8 & 255,
                  a & 255, route->prefix_len);
         json_array_append_new(announced, json_string(text));
@@ -133,14 +137,17 @@ static json_t *session(const struct tvs_host *host, unsigned worker,
     int32_t left = (int32_t)(record->expires_tick - now);
 
     return json_pack(
-        "{s:i, s:b, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I}", "worker", (int)worker,
+        "{s:i, s:b, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:I, s:I, s:I}", "worker", (int)worker,
         "copy", (int)is_copy, "protocol", record->proto == TVS_TCP ? "tcp" : "udp", "client",
         tvs_json_endpoint(ntohl(record->in.saddr_be), ntohs(record->in.sport_be)), "vip",
         tvs_json_endpoint(ntohl(record->in.daddr_be), ntohs(record->in.dport_be)), "local",
         tvs_json_endpoint(ntohl(record->out.saddr_be), ntohs(record->out.sport_be)), "server",
         tvs_json_endpoint(ntohl(record->out.daddr_be), ntohs(record->out.dport_be)), "service",
-        service && service->name ? service->name : "", "state", tvs_state_name(record->state),
-        "backend", (json_int_t)record->backend, "age_ms",
+        service && service->name ? service->name : "", "pool",
+        record->backend < tvs_backends_count(host)
+            ? tvs_backends_info(host, record->backend)->pool_name
+            : "",
+        "state", tvs_state_name(record->state), "backend", (json_int_t)record->backend, "age_ms",
         (json_int_t)(now - record->opened_tick) * TVS_TICK_MS, "expires_in_ms",
         left > 0 ? (json_int_t)left * TVS_TICK_MS : 0);
 }

@@ -10,6 +10,7 @@
 #include "host.h"
 #include "netlink.h"
 #include "peers.h"
+#include "vips.h"
 
 static json_t *number(const uint64_t *value)
 {
@@ -210,18 +211,35 @@ static json_t *routing(const struct tvs_host *host)
                      (json_int_t)stats->misses);
 }
 
+/* VIPs that are withdrawn for want of servers: a row for each listener whose pool lacks some. */
+static json_t *vips(const struct tvs_host *host)
+{
+    const struct tvs_vips *state = host->bound->vips;
+    struct tvs_vips_lack lack;
+    json_t *list = json_array();
+    uint32_t cursor = 0;
+
+    while (tvs_vips_lack_next(state, &cursor, &lack))
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:s, s:I, s:I}", "vip", tvs_json_address(lack.service->vip),
+                            "service", lack.service->name, "pool", lack.pool->name, "up",
+                            (json_int_t)lack.level, "min_up", (json_int_t)lack.service->min_up));
+    return json_pack("{s:I, s:I, s:o}", "known", (json_int_t)host->bound->generation->n_vip_routes,
+                     "withdrawn", (json_int_t)tvs_vips_n_withheld(state), "lacking", list);
+}
+
 json_t *tvs_answer_status(struct tvs_host *host)
 {
     const struct tvs_generation *generation = host->bound->generation;
 
     return json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:i, s:I, s:b, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o}",
+                     "s:o, s:o, s:o}",
                      "node", generation->node, "cluster", generation->cluster, "site",
                      generation->site, "generation", "id", generation->id, "compiler",
                      generation->compiler, "path", host->bound->path ? host->bound->path : "",
                      "pid", (int)getpid(), "uptime_ms",
                      (json_int_t)(tvs_loop_now_ms(host->loop) - host->started_ms), "announced",
-                     (int)host->announced, "sync", sync_state(host), "steering", steering(host),
-                     "health", health(host), "routing", routing(host), "ports", ports(host),
-                     "exception", exception(host), "workers", workers(host));
+                     (int)host->announced, "vips", vips(host), "sync", sync_state(host), "steering",
+                     steering(host), "health", health(host), "routing", routing(host), "ports",
+                     ports(host), "exception", exception(host), "workers", workers(host));
 }

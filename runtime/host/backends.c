@@ -11,12 +11,15 @@
 #include "host.h"
 #include "netlink.h"
 #include "pools_map.h"
+#include "vips.h"
 
 struct pool {
     struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
     char *name;
     uint8_t scheduler;
     bool dirty;
+    uint16_t number; /* in the generation bound last; TVS_NO_POOL: it has it not */
+    uint32_t level;  /* servers that count for `min-up` */
     uint32_t n_members;
     uint32_t *members; /* backend ids in the site's order */
 };
@@ -86,20 +89,28 @@ static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ri
         tvs_warning("pool %s: no memory to retire a ring, it stays", pool->name);
 }
 
+/* Whether the first check may still bring the backend up. */
+static bool is_unknown(const struct tvs_backend_info *info)
+{
+    return info->checked && !info->known && !info->drain && info->weight;
+}
+
 static int ring_rebuild(struct tvs_host *host, struct pool *pool)
 {
     struct tvs_backends *backends = host->backends;
     uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_MAX_BACKENDS;
     struct tvs_ring *ring;
-    uint32_t n = 0, len;
+    uint32_t n = 0, n_unknown = 0, len;
     int err;
 
     pool->dirty = false;
     for (uint32_t i = 0; i < pool->n_members; i++) {
         const struct tvs_backend *backend = &backends->table[pool->members[i]];
 
-        if (backend->state != TVS_BACKEND_UP || !backend->weight)
+        if (backend->state != TVS_BACKEND_UP || !backend->weight) {
+            n_unknown += is_unknown(&backends->info[backend->id]);
             continue;
+        }
         id[n] = backend->id;
         weight[n++] = ring_weight(pool, backend->weight);
     }
@@ -116,30 +127,61 @@ static int ring_rebuild(struct tvs_host *host, struct pool *pool)
         return err;
     }
     ring_publish(host, pool, ring);
+    pool->level = tvs_vips_level(pool->level, n, n_unknown);
     return 0;
 }
 
-static void rebuild(void *context)
+/* `tell`: VIPs follow, too; not while a generation is bound, whose pools have other numbers. */
+static void pools_follow(struct tvs_host *host, bool tell)
 {
-    struct tvs_host *host = context;
     struct tvs_backends *backends = host->backends;
     int err;
 
     for (unsigned i = 0; i < backends->n_pools; i++) {
-        if (!backends->pools[i]->dirty)
+        struct pool *pool = backends->pools[i];
+        uint32_t level = pool->level;
+
+        if (!pool->dirty)
             continue;
-        err = ring_rebuild(host, backends->pools[i]);
+        err = ring_rebuild(host, pool);
+        if (tell && pool->level != level && pool->number != TVS_NO_POOL)
+            tvs_exception_pool_changed(host, pool->number, pool->level);
         if (!err)
             continue;
-        tvs_error("pool %s: cannot build its schedule: %s", backends->pools[i]->name,
-                  strerror(-err));
-        backends->pools[i]->dirty = err == -ENOMEM;
+        tvs_error("pool %s: cannot build its schedule: %s", pool->name, strerror(-err));
+        pool->dirty = err == -ENOMEM;
         if (err == -ENOMEM)
             tvs_timer_set(host->loop, &backends->rebuild, 1000, 0);
     }
 }
 
+static void rebuild(void *context)
+{
+    pools_follow(context, true);
+}
+
+void tvs_backends_flush(struct tvs_host *host)
+{
+    pools_follow(host, true);
+}
+
+void tvs_backends_levels(const struct tvs_host *host, struct tvs_vips *vips)
+{
+    const struct tvs_backends *backends = host->backends;
+
+    for (unsigned i = 0; i < backends->n_pools; i++)
+        if (backends->pools[i]->number != TVS_NO_POOL)
+            tvs_vips_pool_set(vips, backends->pools[i]->number, backends->pools[i]->level, NULL,
+                              NULL);
+}
+
 /* ---- state ----------------------------------------------------------------------------------- */
+
+static void pool_touch(struct tvs_host *host, unsigned index)
+{
+    host->backends->pools[index]->dirty = true;
+    tvs_timer_set(host->loop, &host->backends->rebuild, 0, 0);
+}
 
 /* What workers see follows from what is known about the backend. */
 static void backend_apply(struct tvs_host *host, uint32_t id)
@@ -157,13 +199,17 @@ static void backend_apply(struct tvs_host *host, uint32_t id)
         return;
     __atomic_store_n(&backend->state, state, __ATOMIC_RELAXED);
     __atomic_store_n(&backend->weight, info->weight, __ATOMIC_RELAXED);
-    backends->pools[info->pool]->dirty = true;
-    tvs_timer_set(host->loop, &backends->rebuild, 0, 0);
+    pool_touch(host, info->pool);
 }
 
 void tvs_backends_health(struct tvs_host *host, uint32_t id, bool healthy)
 {
-    host->backends->info[id].healthy = healthy;
+    struct tvs_backend_info *info = &host->backends->info[id];
+
+    if (!info->known)
+        pool_touch(host, info->pool);
+    info->known = true;
+    info->healthy = healthy;
     backend_apply(host, id);
 }
 
@@ -271,6 +317,7 @@ static void backend_configure(struct tvs_backend_info *info, const struct tvs_ge
     }
     /* a backend that gets its first check goes on as it was until the check has a result */
     info->healthy |= !info->checked && info->current;
+    info->known &= info->current;
     info->checked = checked;
     info->current = true;
     info->serial = serial;
@@ -316,7 +363,7 @@ static void members_index(const struct tvs_backends *backends, uint16_t pool,
 }
 
 static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *config,
-                           uint32_t *members, unsigned index)
+                           uint16_t number, uint32_t *members, unsigned index)
 {
     struct tvs_backends *backends = host->backends;
     struct pool *pool = backends->pools[index];
@@ -325,6 +372,7 @@ static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *con
     pool->members = members;
     pool->n_members = config->n_backends;
     pool->scheduler = config->scheduler;
+    pool->number = number;
     pool->dirty = true;
     for (uint32_t i = 0; i < config->n_backends; i++) {
         backend_configure(&backends->info[members[i]], &config->backends[i],
@@ -350,15 +398,17 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
         goto free_lists;
     }
     backends->serial++;
+    for (unsigned i = 0; i < backends->n_pools; i++)
+        backends->pools[i]->number = TVS_NO_POOL;
     for (unsigned i = 0; i < generation->n_pools; i++) {
-        members_commit(host, &generation->pools[i], members[i], number[i]);
+        members_commit(host, &generation->pools[i], (uint16_t)i, members[i], number[i]);
         pools[i] = &backends->pools[number[i]]->published;
         if (index)
             members_index(backends, (uint16_t)i, &generation->pools[i], members[i], index);
     }
     for (unsigned i = 0; i < backends->n_backends; i++)
         backends->info[i].current = backends->info[i].serial == backends->serial;
-    rebuild(host);
+    pools_follow(host, false);
     tvs_netlink_touch(host);
 
 free_lists:

@@ -17,6 +17,7 @@ static const struct {
     {"handover", offsetof(struct tvs_counters, handover)},
     {"sync", offsetof(struct tvs_counters, sync)},
     {"sessions_opened", offsetof(struct tvs_counters, sessions_opened)},
+    {"sessions_sorry", offsetof(struct tvs_counters, sessions_sorry)},
     {"sessions_expired", offsetof(struct tvs_counters, sessions_expired)},
     {"sessions_replaced", offsetof(struct tvs_counters, sessions_replaced)},
     {"sessions_reset", offsetof(struct tvs_counters, sessions_reset)},

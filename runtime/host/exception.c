@@ -15,10 +15,13 @@
 #include "host.h"
 #include "rtnl.h"
 #include "tap.h"
+#include "vips.h"
 
 enum {
     TURN_PACKETS = 64, /* from one TAP before the loop looks at anything else */
     INJECT_BURST = 32,
+    SAY_VIPS = 10,   /* of one event; `tvs status` has all */
+    AGAIN_MS = 1000, /* when the kernel refused to change a route */
     RETRY_MS = 1, /* when worker 0's ring is full: the kernel's queue holds what comes meanwhile */
     FRAME_EXTRA = 14 + 4 /* Ethernet and one VLAN tag above the MTU */
 };
@@ -36,6 +39,7 @@ struct tvs_exception {
     struct tvs_exception_port port[TVS_MAX_PORTS];
     struct tap_context context[TVS_MAX_PORTS];
     struct tvs_announced announced;
+    struct tvs_timer again;
 };
 
 const struct tvs_exception_port *tvs_exception_port(const struct tvs_host *host, unsigned port)
@@ -214,6 +218,8 @@ static int port_start(struct tvs_host *host, unsigned index)
     return err ? fail(port->name, "watch the exception TAP", err) : 0;
 }
 
+static void announce_again(void *context); /* among what is announced, below */
+
 int tvs_exception_start(struct tvs_host *host)
 {
     struct tvs_exception *exception = calloc(1, sizeof(*exception));
@@ -224,6 +230,7 @@ int tvs_exception_start(struct tvs_host *host)
     for (unsigned i = 0; i < TVS_MAX_PORTS; i++)
         exception->port[i].fd = -1;
     host->exception = exception;
+    tvs_timer_init(&exception->again, announce_again, host);
     err = tvs_rtnl_open(&exception->rtnl, false);
     if (err) {
         fail("exception path", "open a routing socket", err);
@@ -257,6 +264,7 @@ void tvs_exception_stop(struct tvs_host *host)
         for (unsigned k = 0; k < exception->context[i].n_held; k++)
             rte_pktmbuf_free(exception->context[i].held[k]);
     }
+    tvs_timer_unset(host->loop, &exception->again);
     tvs_rtnl_close(exception->rtnl);
     tvs_announced_free(&exception->announced);
     free(exception);
@@ -264,6 +272,37 @@ void tvs_exception_stop(struct tvs_host *host)
 }
 
 /* ---- announcing ------------------------------------------------------------------------------ */
+
+static void announce_again(void *context)
+{
+    struct tvs_host *host = context;
+
+    if (host->announced && tvs_exception_announce(host) < 0)
+        tvs_timer_set(host->loop, &host->exception->again, AGAIN_MS, 0);
+}
+
+static void vip_say(const struct tvs_gen_service *service, const char *pool, uint32_t level,
+                    bool withheld)
+{
+    uint32_t a = service->vip;
+
+    tvs_log(withheld ? TVS_LOG_WARNING : TVS_LOG_INFO,
+            "VIP %u.%u.%u.%u is %s: pool %s has %u up, service %s wants %u", a >> 24, a >> 16 & 255,
+            a >> 8 & 255, a & 255, withheld ? "withdrawn" : "announced", pool, level, service->name,
+            service->min_up);
+}
+
+/* VIPs that begin their life without enough servers. */
+static void lacks_say(const struct tvs_vips *vips)
+{
+    struct tvs_vips_lack lack;
+    uint32_t cursor = 0;
+
+    for (unsigned i = 0; i < SAY_VIPS && tvs_vips_lack_next(vips, &cursor, &lack); i++)
+        vip_say(lack.service, lack.pool->name, lack.level, true);
+    if (tvs_vips_n_withheld(vips))
+        tvs_warning("%u VIPs are withdrawn for want of servers", tvs_vips_n_withheld(vips));
+}
 
 int tvs_exception_announce(struct tvs_host *host)
 {
@@ -273,10 +312,46 @@ int tvs_exception_announce(struct tvs_host *host)
     if (!exception)
         return -ENODEV;
     err = tvs_announced_follow(&exception->announced, exception->rtnl, host->bound->generation,
-                               exception->port[0].ifindex, exception->port[0].name);
-    if (!err)
-        host->announced = true;
-    return err;
+                               tvs_vips_withheld(host->bound->vips), exception->port[0].ifindex,
+                               exception->port[0].name);
+    if (err)
+        return err;
+    host->announced = true;
+    lacks_say(host->bound->vips);
+    return 0;
+}
+
+struct vip_event {
+    struct tvs_host *host;
+    const char *pool;
+    unsigned n;
+};
+
+static void vip_changed(void *context, const struct tvs_gen_service *service, uint32_t level,
+                        bool withheld)
+{
+    struct vip_event *event = context;
+    struct tvs_exception *exception = event->host->exception;
+    int err;
+
+    if (!event->host->announced)
+        return;
+    if (event->n++ < SAY_VIPS)
+        vip_say(service, event->pool, level, withheld);
+    err = tvs_announced_withhold(&exception->announced, exception->rtnl, service->vip, withheld);
+    if (err) {
+        tvs_error("%s: cannot change a VIP's route: %s", exception->port[0].name, strerror(-err));
+        tvs_timer_set(event->host->loop, &exception->again, AGAIN_MS, 0);
+    }
+}
+
+void tvs_exception_pool_changed(struct tvs_host *host, uint32_t pool, uint32_t level)
+{
+    struct vip_event event = {.host = host, .pool = host->bound->generation->pools[pool].name};
+
+    tvs_vips_pool_set(host->bound->vips, pool, level, vip_changed, &event);
+    if (event.n > SAY_VIPS)
+        tvs_warning("pool %s: %u VIPs followed it in all", event.pool, event.n);
 }
 
 void tvs_exception_withdraw(struct tvs_host *host)

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends.h"
 #include "core/backend_index.h"
+#include "vips.h"
 #include "worker.h"
 
 static void __attribute__((format(printf, 3, 4)))
@@ -48,6 +50,7 @@ void tvs_generation_close(struct tvs_bound *bound)
     free((void *)(uintptr_t)bound->binding.service_id);
     free((void *)(uintptr_t)bound->binding.pools);
     free((void *)(uintptr_t)bound->binding.backend_index);
+    tvs_vips_free(bound->vips);
     tvs_library_close(&bound->library);
     free(bound->path);
     free(bound);
@@ -81,7 +84,8 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
         .site = generation->path_site,
         .backend_index = index,
     };
-    if (class_of_service == NULL || service_id == NULL || pools == NULL ||
+    bound->vips = tvs_vips_new(generation);
+    if (class_of_service == NULL || service_id == NULL || pools == NULL || bound->vips == NULL ||
         (generation->sync.n_peers > 0 && index == NULL)) {
         say(why, why_bytes, "no memory for %u services", generation->n_services);
         return -ENOMEM;
@@ -98,6 +102,8 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
     error = tvs_backends_bind(host, generation, pools, index);
     if (error < 0)
         say(why, why_bytes, "its pools cannot be taken over: %s", strerror(-error));
+    else
+        tvs_backends_levels(host, bound->vips);
     return error;
 }
 

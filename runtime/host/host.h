@@ -90,6 +90,7 @@ struct tvs_bound {
     struct tvs_binding binding;
     struct tvs_library library;
     char *path;
+    struct tvs_vips *vips; /* which of its VIPs are withheld now (vips.h) */
 };
 
 struct tvs_host_worker {
@@ -213,6 +214,11 @@ void tvs_exception_receive(struct tvs_host *host, struct rte_mbuf **mbufs, unsig
  * Puts the generation's routes into the table that BIRD exports; calling it again follows a reload.
  */
 int tvs_exception_announce(struct tvs_host *host);
+/*
+ * So many servers of the running generation's pool take new sessions now: VIPs whose services want
+ * more (`min-up`) are withheld, those whose services have enough again are announced.
+ */
+void tvs_exception_pool_changed(struct tvs_host *host, uint32_t pool, uint32_t level);
 /* Takes them out. Safe in any state and cheap: the watchdog calls it before abort(). */
 void tvs_exception_withdraw(struct tvs_host *host);
 

@@ -17,6 +17,7 @@
 
 #include <rte_errno.h>
 
+#include "backends.h"
 #include "eal.h"
 #include "generation.h"
 #include "machine.h"
@@ -25,6 +26,7 @@
 #include "port.h"
 #include "secret.h"
 #include "steering.h"
+#include "vips.h"
 #include "watchdog.h"
 #include "worker.h"
 
@@ -125,6 +127,7 @@ static void announce_when_ready(void *context)
             return;
     tvs_timer_unset(self->loop, &ready_timer);
     tvs_peers_look(self); /* what is waited for is logged before what waited */
+    tvs_backends_flush(self);
     error = tvs_exception_announce(self);
     if (error < 0) {
         tvs_error("routes cannot be announced: %s", strerror(-error));
@@ -134,7 +137,8 @@ static void announce_when_ready(void *context)
     self->announced = true;
     tvs_notify("READY=1");
     tvs_info("node %s announces %u routes, %llu ms after start", self->bound->generation->node,
-             tvs_generation_n_routes(self->bound->generation),
+             tvs_generation_n_routes(self->bound->generation) -
+                 tvs_vips_n_withheld(self->bound->vips),
              (unsigned long long)(tvs_loop_now_ms(self->loop) - self->started_ms));
 }
 

@@ -10,6 +10,7 @@
 #include "health.h"
 #include "host.h"
 #include "peers.h"
+#include "vips.h"
 
 static uint64_t load(const uint64_t *value)
 {
@@ -148,6 +149,25 @@ static void node(FILE *out, const struct tvs_host *host)
     fprintf(out, "tvs_health_checks_late_total %ju\n", (uintmax_t)health->late);
 }
 
+static void vips(FILE *out, const struct tvs_host *host)
+{
+    const struct tvs_generation *generation = host->bound->generation;
+    const struct tvs_vips *state = host->bound->vips;
+    const bool *withheld = tvs_vips_withheld(state);
+
+    head(out, "vips_withdrawn", "gauge", "VIPs that are withdrawn for want of servers (min-up).");
+    fprintf(out, "tvs_vips_withdrawn %u\n", tvs_vips_n_withheld(state));
+    head(out, "vip_withdrawn", "gauge",
+         "1 while this VIP is; only of VIPs with a service that has min-up.");
+    for (uint32_t i = 0; i < generation->n_vip_routes; i++) {
+        uint32_t a = generation->vip_routes[i].address;
+
+        if (tvs_vips_is_guarded(state, i))
+            fprintf(out, "tvs_vip_withdrawn{vip=\"%u.%u.%u.%u\"} %d\n", a >> 24, a >> 16 & 255,
+                    a >> 8 & 255, a & 255, withheld[i]);
+    }
+}
+
 static void exception(FILE *out, const struct tvs_host *host)
 {
     head(out, "exception_packets_total", "counter", "Packets to and from the kernel.");
@@ -177,6 +197,7 @@ json_t *tvs_answer_metrics(struct tvs_host *host)
     if (!out)
         return NULL;
     node(out, host);
+    vips(out, host);
     workers(out, host);
     path_counters(out, host);
     sync(out, host);

@@ -77,6 +77,14 @@ static const struct tvs_vip_entry vip_table[16] = {
     [14 ... 15] = {.service = TVS_VIP_EMPTY},
 };
 
+/* Each of the two `kept` services has the pool of the other VIP for when its own is empty. */
+static const uint16_t sorry[N_SERVICES] = {
+    [SERVICE_WEB] = TVS_NO_POOL,
+    [SERVICE_DNS] = TVS_NO_POOL,
+    [SERVICE_KEPT_TCP] = POOL_WEB,
+    [SERVICE_KEPT_UDP] = POOL_DNS,
+};
+
 static const struct tvs_site site = {
     .steering = FIXTURE_STEERING,
     .n_workers = N_WORKERS,
@@ -88,6 +96,7 @@ static const struct tvs_site site = {
     .vip_mask = ROWS(vip_table) - 1,
     .vip_probes = 2,
     .vips = vip_table,
+    .sorry = sorry,
 };
 
 #define TCP_TIMEOUTS                                                                               \
@@ -110,6 +119,8 @@ static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .scheduler = TVS_SCHED_RR,
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
+                                         .has_sorry = true,
+                                         .sorry_schedule = TVS_SCHED_WRR,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_2 = {.proto = TVS_UDP,
                                          .scheduler = TVS_SCHED_WRR,
@@ -120,6 +131,8 @@ static const struct tvs_class class_3 = {.proto = TVS_UDP,
                                          .scheduler = TVS_SCHED_RR,
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
+                                         .has_sorry = true,
+                                         .sorry_schedule = TVS_SCHED_WRR,
                                          .timeout_ticks = UDP_TIMEOUTS};
 
 TVS_INLINE enum tvs_request_result request(uint8_t class_id, struct tvs_worker *worker,
@@ -276,10 +289,10 @@ static const struct tvs_gen_pool pools[N_POOLS] = {
 };
 
 static const struct tvs_gen_service services[N_SERVICES] = {
-    [SERVICE_WEB] = {"web", VIP_A, 80, TVS_TCP, 0, POOL_WEB},
-    [SERVICE_DNS] = {"dns", VIP_A, 53, TVS_UDP, 2, POOL_DNS},
-    [SERVICE_KEPT_TCP] = {"kept", VIP_B, 443, TVS_TCP, 1, POOL_KEPT},
-    [SERVICE_KEPT_UDP] = {"kept", VIP_B, 514, TVS_UDP, 3, POOL_KEPT},
+    [SERVICE_WEB] = {"web", VIP_A, 80, TVS_TCP, 0, POOL_WEB, 0},
+    [SERVICE_DNS] = {"dns", VIP_A, 53, TVS_UDP, 2, POOL_DNS, 0},
+    [SERVICE_KEPT_TCP] = {"kept", VIP_B, 443, TVS_TCP, 1, POOL_KEPT, 0},
+    [SERVICE_KEPT_UDP] = {"kept", VIP_B, 514, TVS_UDP, 3, POOL_KEPT, 0},
 };
 
 static const struct tvs_gen_route routes[] = {

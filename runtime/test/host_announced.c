@@ -43,26 +43,32 @@ int tvs_rtnl_route_del(struct tvs_rtnl *rtnl, const struct tvs_rtnl_route *route
     return 0;
 }
 
-/* A generation of random routes, in random order, some of them twice. */
+/* A generation of random routes, in random order, some of them twice, some VIPs withheld. */
 struct wanted {
     struct tvs_gen_route routes[2 * N_ADDRESSES];
+    bool withheld[2 * N_ADDRESSES]; /* by VIP route */
     bool table[N_ADDRESSES][2];
     struct tvs_generation generation;
 };
 
 static void draw(struct wanted *wanted, uint64_t *chance)
 {
+    bool held[N_ADDRESSES][2];
     uint32_t n = random_below(chance, 2 * N_ADDRESSES + 1);
     uint32_t n_vips = n ? random_below(chance, n) : 0;
 
     memset(wanted, 0, sizeof(*wanted));
+    for (uint32_t i = 0; i < 2 * N_ADDRESSES; i++)
+        held[i / 2][i % 2] = random_below(chance, 4) == 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t address = random_below(chance, N_ADDRESSES);
+        bool is_vip = i < n_vips; /* no route of another kind is to a VIP */
+        uint32_t address = random_below(chance, N_ADDRESSES / 2) + (is_vip ? 0 : N_ADDRESSES / 2);
         uint32_t longer = random_below(chance, 2);
 
         wanted->routes[i] =
             (struct tvs_gen_route){.address = address, .prefix_len = (uint8_t)(31 + longer)};
-        wanted->table[address][longer] = true;
+        wanted->withheld[i] = is_vip && held[address][longer];
+        wanted->table[address][longer] = !wanted->withheld[i];
     }
     wanted->generation = (struct tvs_generation){.vip_routes = wanted->routes,
                                                  .n_vip_routes = n_vips,
@@ -73,7 +79,8 @@ static void draw(struct wanted *wanted, uint64_t *chance)
 static int follow(struct tvs_announced *announced, const struct wanted *wanted)
 {
     n_added = n_deleted = 0;
-    return tvs_announced_follow(announced, NULL, &wanted->generation, IFINDEX, "tvs0");
+    return tvs_announced_follow(announced, NULL, &wanted->generation, wanted->withheld, IFINDEX,
+                                "tvs0");
 }
 
 /* Whatever comes after whatever, and however often it fails: the kernel has one of the two. */
@@ -123,6 +130,49 @@ static void test_what_stays_is_not_touched(void **state)
     tvs_announced_free(&announced);
 }
 
+/* One VIP's route goes and comes; no other is touched, and a link that comes back keeps to it. */
+static void test_a_vip_is_withheld(void **state)
+{
+    static struct wanted wanted;
+    struct tvs_announced announced = {0};
+    struct tvs_gen_route vips[N_ADDRESSES / 2];
+    uint64_t chance = 3;
+
+    (void)state;
+    for (uint32_t i = 0; i < N_ADDRESSES / 2; i++)
+        vips[i] = (struct tvs_gen_route){.address = i * 7 % (N_ADDRESSES / 2), .prefix_len = 32};
+    wanted.generation =
+        (struct tvs_generation){.vip_routes = vips, .n_vip_routes = N_ADDRESSES / 2};
+    assert_int_equal(follow(&announced, &wanted), 0);
+    for (uint32_t i = 0; i < N_ADDRESSES / 2; i++)
+        wanted.table[i][1] = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint32_t vip = random_below(&chance, N_ADDRESSES / 2);
+        bool withheld = random_below(&chance, 2), changes = wanted.table[vip][1] == withheld;
+
+        n_added = n_deleted = 0;
+        fail_at = random_below(&chance, 4) == 0;
+        if (tvs_announced_withhold(&announced, NULL, vip, withheld) == 0)
+            wanted.table[vip][1] = !withheld;
+        else
+            assert_true(fail_at && changes && !withheld);
+        assert_int_equal(n_deleted, changes && withheld);
+        assert_memory_equal(table, wanted.table, sizeof(table));
+        fail_at = 0;
+        if (random_below(&chance, 10) == 0) {
+            memset(table, 0, sizeof(table));
+            assert_int_equal(tvs_announced_restore(&announced, NULL), 0);
+            assert_memory_equal(table, wanted.table, sizeof(table));
+        }
+    }
+    tvs_announced_withdraw(&announced, NULL, "tvs0");
+    memset(wanted.table, 0, sizeof(wanted.table));
+    assert_memory_equal(table, wanted.table, sizeof(table));
+    assert_int_equal(tvs_announced_withhold(&announced, NULL, 1, false), 0);
+    assert_memory_equal(table, wanted.table, sizeof(table));
+    tvs_announced_free(&announced);
+}
+
 static int quiet(void **state)
 {
     (void)state;
@@ -135,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_kernel_follows),
         cmocka_unit_test(test_what_stays_is_not_touched),
+        cmocka_unit_test(test_a_vip_is_withheld),
     };
 
     return cmocka_run_group_tests_name("announced", tests, quiet, NULL);

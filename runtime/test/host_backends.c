@@ -47,6 +47,7 @@ static int teardown(void **state)
 {
     (void)state;
     tvs_backends_stop(&host);
+    memset(&stub_changed, 0, sizeof(stub_changed));
     stub_retired_release();
     tvs_loop_free(host.loop);
     return 0;
@@ -118,6 +119,59 @@ static void checked_backends_wait_for_their_check(void **state)
     assert_int_equal(host.backend_table[id_of(B)].state, TVS_BACKEND_DOWN);
 }
 
+/* Servers that count for `min-up`: those that take new sessions, and nobody else. */
+static void levels_follow_what_takes_sessions(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_web(three, 3, TVS_CHECK_NONE), 0);
+    assert_int_equal(stub_changed.n, 0); /* the generation that is bound is told at the end */
+    tvs_backends_drain(&host, id_of(A), true);
+    turn();
+    assert_int_equal(stub_changed.level, 1);
+    tvs_backends_weight(&host, id_of(B), 0);
+    turn();
+    assert_int_equal(stub_changed.level, 0);
+    tvs_backends_drain(&host, id_of(C), false);
+    tvs_backends_flush(&host);
+    assert_int_equal(stub_changed.level, 1);
+    assert_int_equal(stub_changed.n, 3);
+    assert_int_equal(stub_changed.pool, 0);
+}
+
+/* New servers neither take a pool down before their first check nor bring it up. */
+static void levels_wait_for_first_checks(void **state)
+{
+    static const struct tvs_gen_backend old[] = {{.address = A, .port = 80, .weight = 1},
+                                                 {.address = B, .port = 80, .weight = 1}};
+    static const struct tvs_gen_backend new[] = {{.address = C, .port = 80, .weight = 1},
+                                                 {.address = C + 1, .port = 80, .weight = 1}};
+
+    (void)state;
+    assert_int_equal(bind_web(old, 2, TVS_CHECK_TCP), 0);
+    turn();
+    assert_int_equal(stub_changed.n, 0);
+    tvs_backends_health(&host, id_of(A), true);
+    tvs_backends_health(&host, id_of(B), true);
+    turn();
+    assert_int_equal(stub_changed.level, 2);
+    assert_int_equal(bind_web(new, 2, TVS_CHECK_TCP), 0);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 0);
+    assert_int_equal(stub_changed.level, 2);
+    tvs_backends_health(&host, id_of(C), true);
+    turn();
+    assert_int_equal(stub_changed.level, 2);
+    tvs_backends_health(&host, id_of(C + 1), false); /* down from the first: no ring changes */
+    turn();
+    assert_int_equal(stub_changed.level, 1);
+    tvs_backends_health(&host, id_of(C), false);
+    turn();
+    assert_int_equal(stub_changed.level, 0);
+    /* the first two come back as they were left */
+    assert_int_equal(bind_web(old, 2, TVS_CHECK_TCP), 0);
+    assert_int_equal(pools[0]->ring->len, 2);
+}
+
 static void operators_weight_counts(void **state)
 {
     (void)state;
@@ -185,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(unchecked_backends_serve_at_once),
         TEST(checked_backends_wait_for_their_check),
+        TEST(levels_follow_what_takes_sessions),
+        TEST(levels_wait_for_first_checks),
         TEST(operators_weight_counts),
         TEST(ids_and_marks_outlive_generations),
         TEST(impossible_weights_are_refused_whole),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a reload costs the control thread grows with the site, and no faster. Not time is measured
+ * What a reload costs the control thread grows with the site, and no faster; what a pool's verdict
+ * costs its VIPs does not grow. Not time is measured
  * but work: the compiler calls the counter below in every basic block of the modules under test.
  */
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "host/fib.h"
 #include "host/generation.h"
 #include "host/health.h"
+#include "host/vips.h"
 
 enum { FEW = 1000, MANY = 10 * FEW, PER_POOL = 8, IFINDEX = 7, NAME_BYTES = 16 };
 
@@ -55,6 +57,8 @@ struct wide {
     struct tvs_pool **bound;
 };
 
+static const struct tvs_site no_sorry;
+
 static struct wide wide_make(uint32_t first, uint32_t n)
 {
     struct wide wide = {
@@ -78,7 +82,8 @@ static struct wide wide_make(uint32_t first, uint32_t n)
                                                     .vip = 0xcb000000 + number,
                                                     .port = 80,
                                                     .proto = TVS_TCP,
-                                                    .pool = i};
+                                                    .pool = i,
+                                                    .min_up = 1 + i % PER_POOL};
         wide.routes[n - 1 - i] =
             (struct tvs_gen_route){.address = 0xcb000000 + number, .prefix_len = 32};
         wide.pools[i] = (struct tvs_gen_pool){
@@ -87,7 +92,8 @@ static struct wide wide_make(uint32_t first, uint32_t n)
             .backends = &wide.backends[i * PER_POOL],
             .check = {.kind = TVS_CHECK_TCP, .every_ms = 1000, .timeout_ms = 500, .rise = 1}};
     }
-    wide.generation = (struct tvs_generation){.n_services = n,
+    wide.generation = (struct tvs_generation){.path_site = &no_sorry,
+                                              .n_services = n,
                                               .services = wide.services,
                                               .n_vip_routes = n,
                                               .vip_routes = wide.routes,
@@ -108,8 +114,8 @@ static void wide_free(struct wide *wide)
 }
 
 /* The steps of a reload that look at the site. */
-enum step { SERVICES, BACKENDS, SETTLE, HEALTH, ROUTES, FIB, N_STEPS };
-static const char *const step_name[N_STEPS] = {"services", "backends", "settle",
+enum step { SERVICES, BACKENDS, VIPS, SETTLE, HEALTH, ROUTES, FIB, N_STEPS };
+static const char *const step_name[N_STEPS] = {"services", "backends", "vips", "settle",
                                                "health",   "routes",   "fib"};
 
 struct node {
@@ -117,6 +123,7 @@ struct node {
     struct tvs_bound bound;
     struct tvs_announced announced;
     struct tvs_fib *fib;
+    struct tvs_vips *vips;
 };
 
 static void step_run(struct node *node, const struct wide *wide, enum step step)
@@ -131,6 +138,12 @@ static void step_run(struct node *node, const struct wide *wide, enum step step)
         assert_int_equal(tvs_backends_bind(&node->host, generation, wide->bound, NULL), 0);
         node->bound.generation = generation;
         break;
+    case VIPS:
+        tvs_vips_free(node->vips);
+        node->vips = tvs_vips_new(generation);
+        assert_non_null(node->vips);
+        tvs_backends_levels(&node->host, node->vips);
+        break;
     case SETTLE:
         tvs_backends_settle(&node->host);
         break;
@@ -139,8 +152,8 @@ static void step_run(struct node *node, const struct wide *wide, enum step step)
             node->host.health ? tvs_health_reload(&node->host) : tvs_health_start(&node->host), 0);
         break;
     case ROUTES:
-        assert_int_equal(tvs_announced_follow(&node->announced, NULL, generation, IFINDEX, "tvs0"),
-                         0);
+        assert_int_equal(
+            tvs_announced_follow(&node->announced, NULL, generation, NULL, IFINDEX, "tvs0"), 0);
         break;
     default:
         tvs_fib_table_free(
@@ -175,6 +188,7 @@ static void node_start(struct node *node)
 
 static void node_stop(struct node *node)
 {
+    tvs_vips_free(node->vips);
     tvs_fib_free(node->fib);
     tvs_announced_free(&node->announced);
     tvs_health_stop(&node->host);
@@ -222,9 +236,33 @@ static void test_work_grows_with_the_site(void **state)
         assert_true(many[1][step] >= LEAST_GROWTH * few[1][step]);
 }
 
+/* A pool that goes up and down through all its levels; nobody else's VIPs are looked at. */
+static uint64_t verdicts_of(uint32_t n)
+{
+    struct wide wide = wide_make(0, n);
+    struct tvs_vips *vips = tvs_vips_new(&wide.generation);
+    uint64_t before = blocks;
+
+    for (uint32_t level = 0; level <= PER_POOL; level++)
+        tvs_vips_pool_set(vips, n / 2, level, NULL, NULL);
+    tvs_vips_pool_set(vips, n / 2, 0, NULL, NULL);
+    before = blocks - before;
+    tvs_vips_free(vips);
+    wide_free(&wide);
+    return before;
+}
+
+static void test_a_verdict_looks_at_its_pool(void **state)
+{
+    (void)state;
+    assert_true(verdicts_of(FEW) > 0);
+    assert_int_equal(verdicts_of(FEW), verdicts_of(MANY));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_work_grows_with_the_site)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_work_grows_with_the_site),
+                                       cmocka_unit_test(test_a_verdict_looks_at_its_pool)};
 
     return cmocka_run_group_tests_name("growth", tests, NULL, NULL);
 }

@@ -17,8 +17,9 @@ struct packet {
 
 #define ADDRESS(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
-enum { VIP_WEB_PORT = 80, VIP_DNS_PORT = 53, FIRST_LOCAL_PORT = 10000 };
+enum { VIP_WEB_PORT = 80, VIP_DNS_PORT = 53, VIP_KEPT_PORT = 443, FIRST_LOCAL_PORT = 10000 };
 #define VIP    ADDRESS(203, 0, 113, 10)
+#define VIP_B  ADDRESS(203, 0, 113, 11)
 #define CLIENT ADDRESS(198, 18, 0, 1)
 #define LIP    ADDRESS(172, 16, 0, 1) /* worker 0, slot 0 */
 #define SERVER ADDRESS(10, 20, 1, 1)

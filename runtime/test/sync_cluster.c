@@ -415,10 +415,10 @@ void flow_offer(struct side *side, const struct flow *flow, enum tvs_direction d
     side_packet(side, &packet);
 }
 
-bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t client, uint16_t port)
+bool flow_begin_to(struct side *side, struct flow *flow, uint8_t proto, uint32_t client,
+                   uint16_t port, uint32_t vip, uint16_t vip_port)
 {
-    uint16_t vip_port = proto == TVS_TCP ? VIP_WEB_PORT : VIP_DNS_PORT;
-    struct packet packet = flow_packet(proto, client, port, VIP, vip_port, TVS_TCP_SYN);
+    struct packet packet = flow_packet(proto, client, port, vip, vip_port, TVS_TCP_SYN);
     struct tvs_node_packet result = side_packet(side, &packet);
     const uint8_t *ip = result.result + PACKET_IP;
 
@@ -427,7 +427,7 @@ bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t cl
     *flow = (struct flow){.proto = proto,
                           .client = client,
                           .port = port,
-                          .vip = VIP,
+                          .vip = vip,
                           .vip_port = vip_port,
                           .local = be32toh(tvs_load32(ip + 12)),
                           .server = be32toh(tvs_load32(ip + 16)),
@@ -435,6 +435,12 @@ bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t cl
                           .server_port = be16toh(tvs_load16(ip + 22)),
                           .worker = result.worker};
     return true;
+}
+
+bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t client, uint16_t port)
+{
+    return flow_begin_to(side, flow, proto, client, port, VIP,
+                         proto == TVS_TCP ? VIP_WEB_PORT : VIP_DNS_PORT);
 }
 
 struct flow flow_open(struct side *side, uint8_t proto, uint32_t client, uint16_t port)

@@ -100,6 +100,8 @@ struct flow {
 /* Sends the first packet through a node; false: no session was opened. */
 bool flow_begin(struct side *side, struct flow *flow, uint8_t proto, uint32_t client,
                 uint16_t port);
+bool flow_begin_to(struct side *side, struct flow *flow, uint8_t proto, uint32_t client,
+                   uint16_t port, uint32_t vip, uint16_t vip_port);
 /* The same, and a TCP session's handshake. */
 struct flow flow_open(struct side *side, uint8_t proto, uint32_t client, uint16_t port);
 

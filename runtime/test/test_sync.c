@@ -116,6 +116,37 @@ static void test_a_copy_forwards_as_the_owner_does(void **state)
     cluster_free(&cluster);
 }
 
+/* The owner's own pool is empty, the peer's is not: it has the session all the same. */
+static void test_a_session_of_a_sorry_pool_is_copied(void **state)
+{
+    enum { POOL_WEB = 0, POOL_KEPT = 2 };
+    struct cluster cluster;
+    struct flow flow = {0};
+    const struct tvs_record *copy;
+    uint32_t web;
+
+    (void)state;
+    cluster_start(&cluster, 2, 3);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(
+            tvs_node_set_backend(cluster.side[0].node, POOL_KEPT, i, TVS_BACKEND_DOWN, 1), 0);
+    assert_true(
+        flow_begin_to(&cluster.side[0], &flow, TVS_TCP, CLIENT, 2000, VIP_B, VIP_KEPT_PORT));
+    assert_int_equal(flow.server & ~3u, SERVER & ~3u);
+    assert_true(flow_reply(&cluster.side[0], &flow, TVS_TCP_SYN | TVS_TCP_ACK));
+    assert_true(flow_request(&cluster.side[0], &flow, TVS_TCP_ACK));
+    cluster_run(&cluster, 50);
+    assert_int_equal(COUNT(&cluster.side[1], learned), 1);
+    assert_int_equal(COUNT(&cluster.side[1], no_server), 0);
+    copy = flow_record(&cluster.side[1], &flow);
+    assert_non_null(copy);
+    web = cluster.side[1].node->first_backend[POOL_WEB];
+    assert_in_range(copy->backend, web, web + 2);
+    assert_true(flow_request(&cluster.side[1], &flow, TVS_TCP_ACK));
+    assert_true(flow_reply(&cluster.side[1], &flow, TVS_TCP_ACK));
+    cluster_free(&cluster);
+}
+
 static void test_half_open_sessions_stay_at_home(void **state)
 {
     struct cluster cluster;
@@ -459,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_without_a_link_it_does_not_wait_for_ever),
         cmocka_unit_test(test_together_they_are_ready_soon),
         cmocka_unit_test(test_a_copy_forwards_as_the_owner_does),
+        cmocka_unit_test(test_a_session_of_a_sorry_pool_is_copied),
         cmocka_unit_test(test_half_open_sessions_stay_at_home),
         cmocka_unit_test(test_states_follow),
         cmocka_unit_test(test_copies_live_as_long),

@@ -49,6 +49,21 @@ static void print_peers(const json_t *sync)
     printf("\n");
 }
 
+/* Which VIPs are withdrawn, and what they lack. */
+static void print_vips(const json_t *vips)
+{
+    const json_t *item;
+    size_t i;
+
+    if (number(vips, "withdrawn") == 0)
+        return;
+    printf("%lld of %lld VIPs withdrawn for want of servers:\n", number(vips, "withdrawn"),
+           number(vips, "known"));
+    json_array_foreach(json_object_get(vips, "lacking"), i, item) printf(
+        "  %-15s service %s: pool %s has %lld up, min-up is %lld\n", text(item, "vip"),
+        text(item, "service"), text(item, "pool"), number(item, "up"), number(item, "min_up"));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *generation = json_object_get(answer, "generation");
@@ -69,6 +84,7 @@ static void print_status(const json_t *answer)
            yes(health, "ready") ? "" : ", first round still runs");
 
     print_peers(json_object_get(answer, "sync"));
+    print_vips(json_object_get(answer, "vips"));
 
     printf("\n%-8s %-17s %-5s %-5s %-18s %-14s %s\n", "port", "mac", "mtu", "vlan", "address",
            "driver", "queues");
@@ -161,10 +177,10 @@ static void print_sessions(const json_t *answer)
     char age[32], left[32];
 
     json_array_foreach(json_object_get(answer, "sessions"), i, item)
-        printf("%-3s w%-2lld %21s > %-21s %21s > %-21s %-11s age %s, ends in %s%s\n",
+        printf("%-3s w%-2lld %21s > %-21s %21s > %-21s %s %-11s age %s, ends in %s%s\n",
                text(item, "protocol"), number(item, "worker"), text(item, "client"),
-               text(item, "vip"), text(item, "local"), text(item, "server"), text(item, "state"),
-               duration(number(item, "age_ms"), age, sizeof(age)),
+               text(item, "vip"), text(item, "local"), text(item, "server"), text(item, "pool"),
+               text(item, "state"), duration(number(item, "age_ms"), age, sizeof(age)),
                duration(number(item, "expires_in_ms"), left, sizeof(left)),
                yes(item, "copy") ? ", a peer's" : "");
 }

@@ -45,6 +45,13 @@ def run(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return ended.value.code, capsys.readouterr().out
 
 
+def test_a_sorry_pool_takes_nothing() -> None:
+    """Its sessions are the service's: each has a local port, whichever its server."""
+    site = loaded(300_000, new=1000)
+    web = site.services[0].model_copy(update={"sorry": "dns"})
+    assert rows(site.model_copy(update={"services": (web, *site.services[1:])})) == rows(site)
+
+
 def test_sums() -> None:
     """3 workers share 128 rows: one of them has 43. 7.05 s of closing sessions at 1000/s."""
     found = rows(loaded(300_000, new=1000))

@@ -62,6 +62,39 @@ def test_a_difference_that_the_path_sees_makes_a_class(change: dict[str, object]
     assert len(first(site).classes) == 3
 
 
+def test_a_sorry_pool_is_planned_and_makes_a_class() -> None:
+    site = make_site()
+    web = site.services[0].model_copy(update={"sorry": "unused", "min_up": 1})
+    plan = first(site.model_copy(update={"services": (web, site.services[1])}))
+    assert [pool.name for pool in plan.pools] == ["web", "unused", "dns"]
+    assert [(s.pool, s.sorry, s.min_up) for s in plan.services] == [(0, 1, 1)] * 4 + [(2, None, 0)]
+    assert [c.sorry for c in plan.classes] == [Schedule.WRR, None]
+    reasons = [route.reason for route in plan.routes if route.kind == "vip"]
+    assert reasons == ["every node that sees enough servers announces it: min-up 1 of web"] * 2 + [
+        "every node announces every VIP"
+    ]
+
+
+def test_the_least_preferred_cluster_is_the_last_resort() -> None:
+    def standby(prepend: int) -> Role:
+        lowering = Lowering.PREPEND
+        return Role(preference=Preference.STANDBY, lowering=lowering, prepend=prepend)
+
+    site = make_site(
+        clusters=(
+            make_cluster("C", nodes=("c",), role=standby(5)),
+            make_cluster("A", nodes=("a",)),
+            make_cluster("B", nodes=("b",), role=standby(3)),
+        )
+    )
+    plans = plan_site(site, make_sources()).nodes
+    assert {p.cluster: p.announce.is_last_resort for p in plans} == {
+        "A": False,
+        "B": False,
+        "C": True,
+    }
+
+
 def test_unused_pools_are_left_out() -> None:
     assert [pool.name for pool in first().pools] == ["web", "dns"]
 
@@ -105,7 +138,7 @@ def test_every_listener_is_found_within_the_probes(
     listeners: list[tuple[int, int, Protocol]],
 ) -> None:
     services = tuple(
-        ServicePlan(n, "s", IPv4Address(vip), port, protocol, 0, 0, "")
+        ServicePlan(n, "s", IPv4Address(vip), port, protocol, 0, 0, None, 0, "")
         for n, (vip, port, protocol) in enumerate(listeners)
     )
     table = place_vips(services)

@@ -76,7 +76,7 @@ class Detail:
     sequence: int
     spoil: Spoil
     rx_worker: int | None
-    tag: Tag
+    tag: Tag = Tag()
 
     def on(self, frame: Frame) -> Frame:
         return frame.but(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tvsc.cli.main import main
 from tvsc.diag import render_text
-from tvsc.explain import Explainer, FlowExplanation, Kind, parse_flow
+from tvsc.explain import Explainer, FlowExplanation, Kind, flow_print, parse_flow
 from tvsc.lower import load_site
 from tvsc.model import Steering
 
@@ -72,6 +72,36 @@ def test_service_class_and_pool() -> None:
     assert [c.weight for c in service.candidates] == [1, 1, 1, 2]
     assert all(c.takes_new for c in service.candidates)
     assert service.origin.startswith("site.tvs:")
+
+
+def test_sorry_pool_and_min_up(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = explain("198.51.100.7:5555 -> 203.0.113.11:80/tcp", "two-clusters").service
+    assert shop is not None
+    assert shop.sorry is not None
+    assert (shop.sorry.name, len(shop.sorry.candidates), shop.min_up) == ("apology", 2, 0)
+    dns = explain("198.51.100.7:5555 -> 203.0.113.53:53/udp", "two-clusters").service
+    assert dns is not None
+    assert (dns.sorry, dns.min_up, dns.keeps) == (None, 2, ())
+    site = str(EXAMPLES / "two-clusters" / "site.tvs")
+    _, said, _ = run(["explain", "flow", site, "198.51.100.7:1 -> 203.0.113.53:53/udp"], capsys)
+    assert "min-up 2: a node that sees fewer servers of dns withdraws the VIP\n" in said
+    _, said, _ = run(["explain", "flow", site, "198.51.100.7:1 -> 203.0.113.11:80/tcp"], capsys)
+    assert "sorry pool apology" in said
+    assert "10.20.9.2:8080 weight 1" in said
+
+
+def test_the_last_cluster_keeps_what_a_sorry_pool_serves(tmp_path: Path) -> None:
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text(encoding="utf-8")
+    path = tmp_path / "site.tvs"
+    path.write_text(text.replace("sorry apology", "sorry apology  min-up 2"), encoding="utf-8")
+    site, diagnostics, sources = load_site(path)
+    assert site is not None, diagnostics
+    flow, _, _ = parse_flow("198.51.100.7:5555 -> 203.0.113.20:80/tcp")
+    assert flow is not None
+    explained = Explainer(site, sources).explain(flow)
+    assert explained.service is not None
+    assert explained.service.keeps == ("B",)
+    assert "withdraws the VIP, but in cluster B, the last" in flow_print.text(explained)
 
 
 def test_cores_and_blocks() -> None:

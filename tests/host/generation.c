@@ -2,7 +2,8 @@
 /*
  * A node small enough to predict: four workers, two local IPs each, flow rules of three shapes.
  * What the tests vary comes as macros: DEVICE, FAMILY, MODE, IDLE, ... With N_PEERS 1 there is one
- * more node, 192.0.2.12, which owns LIP_BASE + 16 to + 19, all of worker 2.
+ * more node, 192.0.2.12, which owns LIP_BASE + 16 to + 19, all of worker 2. With HAS_SORRY `apology`
+ * serves for `web` while that has no server.
  * tests/host/node.py says the same in Python.
  */
 #include "tvs/generation.h"
@@ -35,6 +36,7 @@ static const struct tvs_gen_lip own_lips[N_LIPS] = {
 };
 static struct tvs_lip_entry lips[64];
 static struct tvs_vip_entry vips[8];
+static const uint16_t sorry[] = {1, TVS_NO_POOL};
 
 static const struct tvs_site site = {
     .steering = MODE,
@@ -47,11 +49,13 @@ static const struct tvs_site site = {
     .vip_mask = 7,
     .vip_probes = 8,
     .vips = vips,
+    .sorry = HAS_SORRY ? sorry : NULL,
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
+    .has_sorry = HAS_SORRY,
     .timeout_ticks = {0, 50, 50, 600, 50, 50, 20, 10, 0},
 };
 static const struct tvs_class udp_class = {
@@ -160,27 +164,30 @@ static const struct tvs_gen_backend backends[] = {
     {IPV4(10, 20, 0, 1), 8080, false, 1},
     {IPV4(10, 20, 0, 2), 8080, false, 2},
 };
+static const struct tvs_gen_backend apology[] = {{IPV4(10, 20, 0, 9), 8080, false, 1}};
+
+/* clang-format off */
+#define FAST_CHECK                                                                                 \
+    {                                                                                              \
+        .kind = CHECK, .every_ms = 100, .timeout_ms = 80, .rise = 2, .fall = 2,                    \
+        .expect = {.n = 3, .range = {{200, 299}, {301, 301}, {304, 304}}}, .path = "/healthz",     \
+    }
+/* clang-format on */
 static const struct tvs_gen_pool pools[] = {
-    {
-        .name = "web",
-        .on_down = TVS_ON_DOWN_RESET,
-        .n_backends = 2,
-        .backends = backends,
-        .check =
-            {
-                .kind = CHECK,
-                .every_ms = 100,
-                .timeout_ms = 90,
-                .rise = 1,
-                .fall = 1,
-                .expect = {.n = 3, .range = {{200, 299}, {301, 301}, {304, 304}}},
-                .path = "/healthz",
-            },
-    },
+    {.name = "web",
+     .on_down = TVS_ON_DOWN_RESET,
+     .n_backends = 2,
+     .backends = backends,
+     .check = FAST_CHECK},
+    {.name = "apology",
+     .on_down = TVS_ON_DOWN_RESET,
+     .n_backends = 1,
+     .backends = apology,
+     .check = FAST_CHECK},
 };
 static const struct tvs_gen_service services[] = {
-    {"web", VIP, 80, TVS_TCP, 0, 0},
-    {"dns", VIP, 53, TVS_UDP, 1, 0},
+    {"web", VIP, 80, TVS_TCP, 0, 0, MIN_UP},
+    {"dns", VIP, 53, TVS_UDP, 1, 0, 0},
 };
 
 __attribute__((visibility("default"))) const struct tvs_generation tvs_generation = {
@@ -193,6 +200,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .cluster = "A",
     .node = "node",
     .idle = IDLE,
+    .is_last_resort = IS_LAST_RESORT,
     .watchdog_ms = WATCHDOG_MS,
     .cores = {.shared = SHARED, .n_workers = N_WORKERS, .workers = far_cores},
     .memory =
@@ -230,7 +238,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .n_lips = N_LIPS,
     .n_vip_routes = 1,
     .n_routes = 2,
-    .n_pools = 1,
+    .n_pools = HAS_SORRY ? 2 : 1,
     .n_services = 2,
     .n_classes = 2,
     .ports = ports,

@@ -69,6 +69,9 @@ def generation(directory: Path, **variant: str) -> Path:
         "KEY_IS_ENV": "false",
         "VLAN": "0",
         "CHECK": "TVS_CHECK_NONE",
+        "MIN_UP": "0",
+        "HAS_SORRY": "false",
+        "IS_LAST_RESORT": "false",
         **variant,
     }
     path = directory / f"{secrets.token_hex(4)}.so"

@@ -25,7 +25,7 @@ STAGES = ("making namespaces", "starting load balancers", "waiting for BGP")
 def test_up_run_down(clean: Laptop) -> None:
     up = clean.tvsc("up")
     assert up.returncode == 0, up.stderr
-    assert len([trace for trace in clean.traces() if trace.startswith("namespace")]) == 16
+    assert len([trace for trace in clean.traces() if trace.startswith("namespace")]) == 17
 
     again = clean.tvsc("up")
     assert again.returncode == 1

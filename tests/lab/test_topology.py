@@ -23,10 +23,10 @@ def test_laptop(laptop: Site) -> None:
         "203.0.113.20:80/tcp",
         "203.0.113.20:7/udp",
     }
-    assert [len(server.http) for server in topology.servers] == [1] * 6
-    assert [server.udp_ports for server in topology.servers] == [()] * 4 + [(7,)] * 2
+    assert [len(server.http) for server in topology.servers] == [1] * 7
+    assert [server.udp_ports for server in topology.servers] == [()] * 4 + [(7,)] * 2 + [()]
     assert len(topology.sessions) == 8
-    assert len(set(topology.namespaces)) == 2 + 8 + 6
+    assert len(set(topology.namespaces)) == 2 + 8 + 7
 
 
 def test_names_fit_the_kernel(laptop: Site) -> None:

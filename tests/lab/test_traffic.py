@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.conftest import Laptop
 from tvsc.lab.drill import HELD
-from tvsc.lab.report import BackendDrill, FailoverDrill, Report
+from tvsc.lab.report import BackendDrill, FailoverDrill, PoolDrill, Report
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -113,6 +113,18 @@ def test_a_real_server_dies_and_returns(report: Report) -> None:
     assert isinstance(drill, BackendDrill)
     assert 0 < drill.outage.failed < drill.outage.requests
     assert drill.outage.lasted_ms <= drill.gone_within_ms + 500
+    assert drill.returned_ms is not None
+    assert drill.returned_ms <= drill.returned_within_ms + 500
+    assert drill.failed_after_return == 0
+
+
+def test_all_servers_of_a_pool_die_and_return(report: Report) -> None:
+    drill = next(drill for drill in report.drills if drill.name == "pool-down")
+    assert isinstance(drill, PoolDrill)
+    assert (drill.pool, drill.sorry) == ("api", "apology")
+    assert 0 < drill.outage.failed < drill.outage.requests
+    assert drill.outage.lasted_ms <= drill.gone_within_ms + 500
+    assert drill.by_sorry > 0
     assert drill.returned_ms is not None
     assert drill.returned_ms <= drill.returned_within_ms + 500
     assert drill.failed_after_return == 0

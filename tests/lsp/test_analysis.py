@@ -126,13 +126,15 @@ def test_names_of_an_example() -> None:
     found = analysis(ROOT / "examples" / "two-clusters" / "site.tvs")
     names = by_name(found)
     assert names["pool web"] == ["pools/web.tvs:3", "site.tvs:91"]
-    assert names["pool dns"] == ["pools/dns.tvs:3", "site.tvs:104", "pools/dns.tvs:9"]
+    assert names["pool dns"] == ["pools/dns.tvs:3", "site.tvs:105", "pools/dns.tvs:9"]
     assert names["nic x520"] == ["site.tvs:22", "site.tvs:34"]
     assert names["cluster A"] == ["site.tvs:41", "site.tvs:77"]
     assert names["port fwd"] == ["site.tvs:32", "site.tvs:72", "site.tvs:84"]
     assert names["node tvs-a3"] == ["site.tvs:70", "site.tvs:82"]
     assert names["variable servers"][0] == "site.tvs:12"
     assert set(names["variable servers"][1:]) == {
+        "pools/apology.tvs:6",
+        "pools/apology.tvs:7",
         "pools/dns.tvs:6",
         "pools/web.tvs:14",
         "pools/web.tvs:15",

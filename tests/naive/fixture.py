@@ -48,8 +48,8 @@ FIXTURE = Site(
     services=(
         Service(VIP_A, 80, TCP, WEB, TCP_TIMEOUTS),
         Service(VIP_A, 53, UDP, DNS, UDP_TIMEOUTS),
-        Service(VIP_B, 443, TCP, KEPT, TCP_TIMEOUTS),
-        Service(VIP_B, 514, UDP, KEPT, UDP_TIMEOUTS),
+        Service(VIP_B, 443, TCP, KEPT, TCP_TIMEOUTS, sorry=WEB),
+        Service(VIP_B, 514, UDP, KEPT, UDP_TIMEOUTS, sorry=DNS),
     ),
     pools=(
         Pool(

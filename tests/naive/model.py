@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tests.naive import complaint, nic, tcp
 from tests.naive.parts import Backend, FreePorts, Session, Shared
-from tests.naive.site import Service
 from tests.naive.wire import (
     ACK,
     ETH,
@@ -166,7 +165,7 @@ class Worker:
             raise Dropped("service_removed")
         if packet.ttl <= 1:
             raise Dropped("ttl_exceeded")
-        pool = self.site.pools[session.pool]
+        pool = self.site.pools[self.site.services[session.service].pool]
         backend = self.shared.backends[session.pool][session.backend]
         if pool.on_down == "reset" and backend.state == "down":
             return self.server_is_down(packet, session)
@@ -192,18 +191,21 @@ class Worker:
             raise Dropped("ttl_exceeded")
         if len(self.by_client) >= self.site.sessions_per_worker:
             raise Dropped("session_limit")
-        ring = self.shared.ring(service.pool)
+        pool, ring = service.pool, self.shared.ring(service.pool)
+        if not ring and service.sorry is not None:
+            pool, ring = service.sorry, self.shared.ring(service.sorry)
         if not ring:
             raise Dropped("no_backend")
         if len(self.free) == 0:
             raise Dropped("no_local_port")
-        position = self.position(service.pool, len(ring))
+        position = self.position(pool, len(ring))
         chosen = ring[position]
-        backend = self.shared.backends[service.pool][chosen]
+        backend = self.shared.backends[pool][chosen]
         if not self.shared.neighbour_found[self.site.nexthop(backend.address)]:
             raise Dropped("no_route")
-        self.positions[service.pool] = (position + 1) % len(ring)
-        session = self.open(packet, number, chosen, service, backend)
+        self.positions[pool] = (position + 1) % len(ring)
+        self.counters["sessions_sorry"] += pool != service.pool
+        session = self.open(packet, number, (pool, chosen), backend)
         return self.send(packet, "tx_request", session.local, session.server)
 
     def position(self, pool: int, length: int) -> int:
@@ -211,8 +213,9 @@ class Worker:
         return self.positions.get(pool, start) % length
 
     def open(
-        self, packet: Packet, number: int, chosen: int, service: Service, backend: Backend
+        self, packet: Packet, number: int, chosen: tuple[int, int], backend: Backend
     ) -> Session:
+        service = self.site.services[number]
         session = Session(
             client=(packet.source, packet.source_port),
             vip=(packet.destination, packet.destination_port),
@@ -220,8 +223,8 @@ class Worker:
             server=(backend.address, backend.port),
             proto=packet.proto,
             service=number,
-            pool=service.pool,
-            backend=chosen,
+            pool=chosen[0],
+            backend=chosen[1],
             state="syn" if packet.proto == TCP else "udp",
             opened=self.shared.now,
         )

@@ -65,7 +65,7 @@ def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:
     ticks = plan["classes"][row["class_id"]]["timeout_ticks"]
     timeouts = dict(zip(STATES, ticks, strict=True))
     proto = PROTOCOLS[row["protocol"]]
-    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts)
+    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts, row["sorry"])
 
 
 def pool(row: dict[str, Any]) -> Pool:

@@ -53,6 +53,7 @@ class Service:
     proto: int
     pool: int
     timeouts: dict[str, int]  # ticks, by state
+    sorry: int | None = None  # the pool that serves while `pool` has no server
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_origins_name_the_python_file() -> None:
     lines = PYTHON.read_text().splitlines()
     origins = {int(n) for text in texts.values() for n in re.findall(r"site\.py:(\d+)", text)}
     assert origins
-    assert any('name="web"' in lines[n - 1] for n in origins)
+    assert any("port=80, pool=web" in lines[n - 1] for n in origins)
 
 
 def test_again_is_the_same() -> None:

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import USUAL_LOCAL_PREF, Cluster, Lowering, NicProfile, Preference, Role, Site
+from tvsc.model import (
+    USUAL_LOCAL_PREF,
+    Cluster,
+    Lowering,
+    NicProfile,
+    Pool,
+    Preference,
+    Role,
+    Server,
+    Service,
+    Site,
+)
 
 
 def standby_lowers(site: Site) -> Iterator[Diagnostic]:
@@ -183,6 +194,8 @@ def fallbacks_lead_somewhere(site: Site) -> Iterator[Diagnostic]:
                 site.span(service, "sorry"),
                 (Note("the listener", site.span(own)),),
             )
+        elif service.sorry is not None:
+            yield from _sorry_serves(site, service, site.pool_by_name[service.sorry])
         if service.min_up and len(site.clusters) == 1:
             yield Diagnostic(
                 codes.NOWHERE_TO_GO,
@@ -191,6 +204,69 @@ def fallbacks_lead_somewhere(site: Site) -> Iterator[Diagnostic]:
                 site.span(service, "min-up"),
                 (Note("the only cluster", site.span(site.clusters[0])),),
             )
+
+
+def _sorry_serves(site: Site, service: Service, sorry: Pool) -> Iterator[Diagnostic]:
+    if any(s.weight for s in sorry.servers) and all(s.drain or not s.weight for s in sorry.servers):
+        yield Diagnostic(
+            codes.NOWHERE_TO_GO,
+            f"no server of `sorry {sorry.name}` takes new sessions",
+            site.span(service, "sorry"),
+            (Note("the pool", site.span(sorry)),),
+        )
+
+
+def sorry_servers_are_others(site: Site) -> Iterator[Diagnostic]:
+    """A sorry pool has no server of a pool that it stands in for: it would be down as well, and
+    peers could not tell whose session they hear of.
+    """
+    pairs: dict[tuple[str, str], Service] = {}
+    for service in site.services:
+        for listener in service.listeners:
+            if service.sorry is not None and service.sorry != listener.pool:
+                pairs.setdefault((service.sorry, listener.pool), service)
+    servers: dict[str, dict[str, Server]] = {}
+    for (sorry, own), service in pairs.items():
+        if sorry not in servers:
+            servers[sorry] = {s.key: s for s in site.pool_by_name[sorry].servers}
+        for server in site.pool_by_name[own].servers:
+            twin = servers[sorry].get(server.key)
+            if twin is not None:
+                yield Diagnostic(
+                    codes.NOWHERE_TO_GO,
+                    f"server {server.key} of `sorry {sorry}` is one of pool `{own}`, too",
+                    site.span(twin),
+                    (
+                        Note(f"that of pool `{own}`", site.span(server)),
+                        Note("the service", site.span(service, "sorry")),
+                    ),
+                    "a server that answers in its place has another address or port",
+                )
+                break
+
+
+def sorry_pools_treat_alike(site: Site) -> Iterator[Diagnostic]:
+    """A sorry pool says nothing of `on-down` that its services do not heed."""
+    said: set[str] = set()
+    for service in site.services:
+        if service.sorry is None or service.sorry in said:
+            continue
+        sorry = site.pool_by_name[service.sorry]
+        if site.origins.exact(f"{sorry.at}/on-down") is None:
+            continue
+        for listener in service.listeners:
+            own = site.pool_by_name[listener.pool]
+            if own.on_down is not sorry.on_down:
+                said.add(sorry.name)
+                yield Diagnostic(
+                    codes.SORRY_ON_DOWN,
+                    f"sessions of service `{service.name}` on servers of `sorry {sorry.name}` are"
+                    f" treated as pool `{own.name}` says, `on-down {own.on_down}`",
+                    site.span(sorry, "on-down"),
+                    (Note("the service", site.span(service, "sorry")),),
+                    f"write `on-down {own.on_down}` here, too",
+                )
+                break
 
 
 def pools_survive_a_failure(site: Site) -> Iterator[Diagnostic]:
@@ -251,6 +327,8 @@ RULES = (
     bfd_before_hold,
     failover_as_promised,
     fallbacks_lead_somewhere,
+    sorry_servers_are_others,
+    sorry_pools_treat_alike,
     pools_survive_a_failure,
     nics_alike,
 )

@@ -146,6 +146,7 @@ def classes_fit(site: Site) -> Iterator[Diagnostic]:
                     listener.protocol,
                     pool.schedule,
                     pool.on_down,
+                    None if service.sorry is None else site.pool_by_name[service.sorry].schedule,
                     states,
                 )
             )

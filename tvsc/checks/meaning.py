@@ -24,9 +24,8 @@ FIRST_FINAL = 200
 
 
 def pools_used(site: Site) -> Iterator[Diagnostic]:
-    """Some listener uses every pool."""
-    used = {listener.pool for service in site.services for listener in service.listeners}
-    used |= {service.sorry for service in site.services if service.sorry is not None}
+    """Some service uses every pool."""
+    used = {name for service in site.services for name in service.pools}
     for pool in site.pools:
         if pool.name not in used:
             yield Diagnostic(
@@ -124,10 +123,11 @@ def checks_can_pass(site: Site) -> Iterator[Diagnostic]:
     tcp: set[str] = set()
     for service in site.services:
         for listener in service.listeners:
+            names = [name for name in (listener.pool, service.sorry) if name is not None]
             if listener.protocol is Protocol.UDP:
-                udp.setdefault(listener.pool, listener)
+                udp |= {name: listener for name in names if name not in udp}
             else:
-                tcp.add(listener.pool)
+                tcp.update(names)
     for pool in site.pools:
         if pool.name not in udp or pool.name in tcp or not isinstance(pool.check, TcpCheck):
             continue  # an HTTP check was written

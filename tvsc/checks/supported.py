@@ -12,7 +12,6 @@ from tvsc.model import (
     Mode,
     Noun,
     Schedule,
-    Service,
     Site,
     Steering,
 )
@@ -71,17 +70,9 @@ def services_supported(site: Site) -> Iterator[Diagnostic]:
             yield _not_yet(site, what, service, "client-address", "write `none`")
         if service.limits is not None:
             yield _not_yet(site, "`limits`", service.limits, "")
-        yield from _fallbacks_supported(site, service)
         for vip in service.vips:
             if vip.address.version == 6:
                 yield _not_yet(site, "an IPv6 VIP", vip, "")
-
-
-def _fallbacks_supported(site: Site, service: Service) -> Iterator[Diagnostic]:
-    if service.min_up:
-        yield _not_yet(site, "`min-up`", service, "min-up")
-    if service.sorry is not None:
-        yield _not_yet(site, "a `sorry` pool", service, "sorry")
 
 
 RULES = (clusters_supported, pools_supported, services_supported)

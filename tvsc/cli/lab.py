@@ -34,6 +34,7 @@ class Drill(StrEnum):
     NODE_FREEZE = "node-freeze"
     CLUSTER_LOSS = "cluster-loss"
     BACKEND_DOWN = "backend-down"
+    POOL_DOWN = "pool-down"
 
 
 SiteArgument = Annotated[Path, typer.Argument(metavar="SITE", help="The site file.")]
@@ -82,7 +83,7 @@ def run(
     ] = 3000,
     drill: Annotated[
         list[Drill] | None,
-        typer.Option(help="Only this drill (may be given again); default: all."),
+        typer.Option(help="Only this drill (may be given again); default: all that the site fits."),
     ] = None,
     drills: Annotated[
         bool, typer.Option("--drills/--no-drills", help="Break things, and measure.")
@@ -100,7 +101,7 @@ def run(
     from tvsc.lab import session
     from tvsc.lab.render import Narrator
 
-    names = [each.value for each in (drill or list(Drill))] if drills else []
+    names = None if drills and not drill else [each.value for each in drill or () if drills]
     with _failures_said():
         narrator = Narrator(quiet=output_format is Format.JSON)
         report = session.run(

@@ -48,6 +48,7 @@ class PathContext:
     lip_range: str
     vip_size: int
     vip_probes: int
+    has_sorry: bool
     classes: tuple[ClassContext, ...]
 
 
@@ -57,7 +58,8 @@ def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
         comment=(
             f"Class {plan.id}, first used in {plan.origin}: mode {plan.mode.value}, "
             f"{plan.protocol.value}, {plan.scheduler.value}, client-address "
-            f"{plan.client_address.value}, on-down {plan.on_down.value}, and these timeouts."
+            f"{plan.client_address.value}, on-down {plan.on_down.value},"
+            f"{f' sorry pool {plan.sorry.value},' if plan.sorry else ''} and these timeouts."
         ),
         fields=(
             f".mode = {_MODE[plan.mode]},",
@@ -66,6 +68,7 @@ def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
             f".client_address = {_CLIENT_ADDRESS[plan.client_address]},",
             f".on_down = {ON_DOWN[plan.on_down]},",
             *((".is_synced = true,",) if is_synced else ()),
+            *_sorry(plan),
         ),
         timeouts=tuple(
             f"[TVS_S_{state}] = {ticks},"
@@ -73,6 +76,12 @@ def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
             if ticks
         ),
     )
+
+
+def _sorry(plan: ClassPlan) -> tuple[str, ...]:
+    if plan.sorry is None:
+        return ()
+    return ".has_sorry = true,", f".sorry_schedule = {SCHEDULER[plan.sorry]},"
 
 
 def path_context(plan: NodePlan) -> PathContext:
@@ -94,5 +103,6 @@ def path_context(plan: NodePlan) -> PathContext:
         lip_range=str(short),
         vip_size=plan.vips.size,
         vip_probes=plan.vips.probes,
+        has_sorry=any(c.sorry for c in plan.classes),
         classes=tuple(_class(c, plan.sync is not None) for c in plan.classes),
     )

@@ -57,6 +57,7 @@ class SiteContext:
     servers: tuple[Servers, ...]
     pools: tuple[Noun, ...]
     services: tuple[Row, ...]
+    sorry: tuple[Row, ...]
 
 
 def _vip_rows(table: VipTable, services: tuple[ServicePlan, ...]) -> Iterator[Row]:
@@ -146,6 +147,7 @@ def _service_row(plan: ServicePlan) -> Row:
         f"TVS_{plan.protocol.name}",
         str(plan.class_id),
         str(plan.pool),
+        str(plan.min_up),
     )
     rest = ", ".join(rest_fields)
     comment = f"{plan.origin}: {plan.label}"
@@ -154,6 +156,15 @@ def _service_row(plan: ServicePlan) -> Row:
         return Row(comment, row)
     lines = [c_string(plan.name, before=8, indent=8).lstrip(), *rest_fields]
     return Row(comment, "{\n" + "".join(f"        {line},\n" for line in lines) + "    },")
+
+
+def _sorry_rows(plan: NodePlan) -> Iterator[Row]:
+    """None at all when no service has a sorry pool."""
+    if all(service.sorry is None for service in plan.services):
+        return
+    for service in plan.services:
+        pool = "TVS_NO_POOL" if service.sorry is None else str(service.sorry)
+        yield Row(f"{service.origin}: {service.label}", f"{pool},")
 
 
 def site_context(plan: NodePlan) -> SiteContext:
@@ -167,4 +178,5 @@ def site_context(plan: NodePlan) -> SiteContext:
         servers=tuple(_servers(plan.pools)),
         pools=tuple(_pools(plan.pools)),
         services=tuple(_service_row(service) for service in plan.services),
+        sorry=tuple(_sorry_rows(plan)),
     )

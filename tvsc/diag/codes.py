@@ -144,6 +144,7 @@ SYNC_PORT_TAKEN = _code(709, "port of session sync is taken")
 SYNC_MTU = _code(710, "messages of session sync do not fit the MTU")
 SYNC_KEY_HIDDEN = _code(711, "key of session sync is where the daemon sees nothing")
 LOWERING_UNSEEN = _code(712, "lower preference does not reach who chooses")
+SORRY_ON_DOWN = _code(714, "`on-down` of a sorry pool is not heeded", Severity.WARNING)
 
 # The machine and the output
 COMPILER_MISSING = _code(801, "no C compiler")

@@ -20,12 +20,13 @@ from tvsc.explain.types import (
     Kind,
     LossPart,
     NodePart,
+    PoolPart,
     ReplyPart,
     ServicePart,
 )
-from tvsc.model import USUAL_LOCAL_PREF, Cluster, Lowering, Preference, Site, Steering
+from tvsc.model import Cluster, Lowering, Site, Steering
 from tvsc.nic import ICMP, LoadedNic, Packet, load_nic
-from tvsc.plan import LipPlan, NodePlan, PlanOptions, ServicePlan, plan_site
+from tvsc.plan import LipPlan, NodePlan, PlanOptions, PoolPlan, ServicePlan, plan_site
 from tvsc.plan.rss import toeplitz
 from tvsc.source import SourceMap
 
@@ -46,7 +47,7 @@ class Explainer:
             port = site.node_by_name[plan.node].ports[0]
             nic = site.nic_of(port)
             self.devices[plan.node] = load_nic(nic, plan.steering, port.vlan)[0]
-        self.clusters = sorted(site.clusters, key=_rank)
+        self.clusters = sorted(site.clusters, key=lambda cluster: cluster.role.rank)
 
     def explain(self, flow: Flow) -> FlowExplanation:
         """Where the flow goes."""
@@ -192,11 +193,16 @@ class Explainer:
             pool=pool.name,
             pool_origin=pool.origin,
             schedule=pool.scheduler.value,
-            candidates=tuple(
-                Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
-                for b in pool.backends
-            ),
+            candidates=_candidates(pool),
+            sorry=None if service.sorry is None else _pool(node.pools[service.sorry]),
+            min_up=service.min_up,
+            keeps=self._keeps() if service.min_up and service.sorry is not None else (),
         )
+
+    def _keeps(self) -> tuple[str, ...]:
+        """The clusters that keep a VIP that a sorry pool can serve."""
+        last = (n.cluster for n in self.plan.nodes if n.announce.is_last_resort)
+        return tuple(dict.fromkeys(last))
 
     def _cluster(
         self, cluster: Cluster, packet: Packet, service: ServicePlan | None
@@ -354,12 +360,15 @@ def _is_martian(flow: Flow) -> bool:
     return first in (0, 127) or first >= 224 or flow.source == flow.destination
 
 
-def _rank(cluster: Cluster) -> tuple[bool, int, int, int]:
-    """As a switch compares routes: local preference, length of the path, MED."""
-    role = cluster.role
-    standby = role.preference is Preference.STANDBY
-    preference = role.local_pref if role.lowering is Lowering.LOCAL_PREF else USUAL_LOCAL_PREF
-    return standby, -preference, role.prepend, role.med
+def _candidates(pool: PoolPlan) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
+        for b in pool.backends
+    )
+
+
+def _pool(pool: PoolPlan) -> PoolPart:
+    return PoolPart(pool.name, pool.origin, pool.scheduler.value, _candidates(pool))
 
 
 _ROLES = {

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from tvsc.explain.types import (
     FORMAT_VERSION,
     Arrival,
+    Candidate,
     ClusterPart,
     FlowExplanation,
     Kind,
@@ -47,10 +48,26 @@ def _service(service: ServicePart) -> Iterator[str]:
     )
     yield f"  class {service.class_id}: {service.class_reason}"
     yield f"  pool {service.pool} ({service.pool_origin}), {service.schedule}; while healthy:"
-    for candidate in service.candidates[:_MOST_CANDIDATES]:
+    yield from _candidates(service.candidates)
+    if service.sorry is not None:
+        yield (
+            f"  sorry pool {service.sorry.name} ({service.sorry.origin}), {service.sorry.schedule},"
+            f" for new sessions while no server of {service.pool} takes any; while healthy:"
+        )
+        yield from _candidates(service.sorry.candidates)
+    if service.min_up:
+        but = f", but in cluster {_names(service.keeps)}, the last" if service.keeps else ""
+        yield (
+            f"  min-up {service.min_up}: a node that sees fewer servers of {service.pool} withdraws"
+            f" the VIP{but}"
+        )
+
+
+def _candidates(candidates: tuple[Candidate, ...]) -> Iterator[str]:
+    for candidate in candidates[:_MOST_CANDIDATES]:
         new = "" if candidate.takes_new else ", takes no new sessions"
         yield f"    {candidate.address}:{candidate.port} weight {candidate.weight}{new}"
-    more = len(service.candidates) - _MOST_CANDIDATES
+    more = len(candidates) - _MOST_CANDIDATES
     if more > 0:
         yield f"    and {more} more"
 

@@ -33,8 +33,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolPart:
+    """A pool beside the listener's own."""
+
+    name: str
+    origin: str
+    schedule: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePart:
-    """The listener that takes the flow, its class and its pool."""
+    """The listener that takes the flow, its class and its pool. `sorry` is the pool that serves
+    while that one has no server; with fewer servers than `min_up` the VIP is withdrawn, but for the
+    clusters in `keeps`, 0: never.
+    """
 
     name: str
     vip: str
@@ -47,6 +60,9 @@ class ServicePart:
     pool_origin: str
     schedule: str
     candidates: tuple[Candidate, ...]
+    sorry: PoolPart | None
+    min_up: int
+    keeps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tvsc.lab.client import Fetch, Held, Prober, Wish, fetch_all, sources
 from tvsc.lab.ecmp import Event
 from tvsc.lab.errors import LabError
 from tvsc.lab.remote import Op, ask
-from tvsc.lab.report import BackendDrill, FailoverDrill, Outage
+from tvsc.lab.report import BackendDrill, Drill, FailoverDrill, Outage, PoolDrill
 from tvsc.lab.state import RunDirectory
 from tvsc.lab.switch import watched
 from tvsc.lab.topology import LabNode, LabPool, Target, Topology
@@ -47,14 +47,20 @@ class DrillGround:
         self.target = self._target(lambda _: True, "the drills need a TCP service")
 
     @property
-    def drills(self) -> dict[str, Callable[[], FailoverDrill | BackendDrill]]:
+    def drills(self) -> dict[str, Callable[[], Drill]]:
         """By the name that the command line uses."""
         return {
             "node-loss": self.node_loss,
             "node-freeze": self.node_freeze,
             "cluster-loss": self.cluster_loss,
             "backend-down": self.backend_down,
+            "pool-down": self.pool_down,
         }
+
+    @property
+    def usual(self) -> list[str]:
+        """Names of those to run when nobody names some: all but what the site has nothing for."""
+        return [name for name in self.drills if name != "pool-down" or self._sorry_target()]
 
     def node_loss(self) -> FailoverDrill:
         """SIGKILL for the daemon of one node that serves."""
@@ -122,6 +128,67 @@ class DrillGround:
             and returned_ms <= pool.rise_ms + SLACK_MS
             and not late,
         )
+
+    def pool_down(self) -> PoolDrill:
+        """Stops all real servers of a pool that has a sorry pool, and starts them again once only
+        that one answers.
+        """
+        target = self._sorry_target()
+        if target is None or target.sorry is None:
+            problem = "pool-down needs a TCP service with `sorry`, and health checks for its pool"
+            raise LabError(problem)
+        pool, sorry = self.topology.pool(target.pool), self.topology.pool(target.sorry)
+        own, others = {name for name, _ in pool.weights}, {name for name, _ in sorry.weights}
+        addresses = sorted({name.rpartition(":")[0] for name in own})
+        prober = self._prober(target)
+        self.say(f"stop all real servers of {pool.name}")
+        with self._mended("stop-servers", "start-servers", addresses):
+            stopped_ns = ask(self.run, "stop-servers", addresses).at_ns
+            patience_s = (pool.fall_ms + SLACK_MS) / 1e3 + QUIET_S + PROBE_TIMEOUT_S
+            self._until(lambda: _quiet(prober, stopped_ns), patience_s)
+            self.say(f"start them again, {sorry.name} answers")
+            started_ns = ask(self.run, "start-servers", addresses).at_ns
+
+        def is_back() -> bool:
+            return any(f.server in own and f.start_ns > started_ns for f in prober.snapshot())
+
+        self._until(is_back, (pool.rise_ms + SLACK_MS) / 1e3 + QUIET_S)
+        time.sleep(pool.rise_ms / 1e3)  # every node must have seen it before the next drill
+        made = prober.stop()
+        outage = _outage([f for f in made if f.start_ns < started_ns], stopped_ns)
+        back = [f.start_ns for f in made if f.server in own and f.start_ns > started_ns]
+        returned_ms = _ms(started_ns, min(back)) if back else None
+        by_sorry = [f for f in made if f.server in others]
+        late = [f for f in made if not f.ok and f.start_ns > started_ns]
+        return PoolDrill(
+            pool=pool.name,
+            sorry=sorry.name,
+            outage=outage,
+            gone_within_ms=pool.fall_ms,
+            by_sorry=len(by_sorry),
+            returned_ms=returned_ms,
+            returned_within_ms=pool.rise_ms,
+            failed_after_return=len(late),
+            good=outage.lasted_ms <= pool.fall_ms + SLACK_MS
+            and len(by_sorry) > 0
+            and all(f.start_ns > stopped_ns for f in by_sorry)
+            and returned_ms is not None
+            and returned_ms <= pool.rise_ms + SLACK_MS
+            and not late,
+        )
+
+    def _sorry_target(self) -> Target | None:
+        """A TCP listener that has a sorry pool on other machines, and whose own pool is checked."""
+        for target in self.topology.targets:
+            if target.protocol is not Protocol.TCP or target.sorry is None:
+                continue
+            own, sorry = (self._addresses(name) for name in (target.pool, target.sorry))
+            if self.topology.pool(target.pool).fall_ms and not own & sorry:
+                return target
+        return None
+
+    def _addresses(self, pool: str) -> set[str]:
+        return {name.rpartition(":")[0] for name, _ in self.topology.pool(pool).weights}
 
     @contextlib.contextmanager
     def _mended(self, stop: Op, start: Op, names: Collection[str]) -> Iterator[None]:

@@ -11,8 +11,10 @@ from tvsc.lab.remote import Progress
 from tvsc.lab.report import (
     BackendDrill,
     Counters,
+    Drill,
     FailoverDrill,
     Outage,
+    PoolDrill,
     Report,
     Requests,
     Sample,
@@ -176,10 +178,12 @@ class Narrator:
     def drill_begins(self, name: str) -> None:
         self._heading(f"Drill: {name}")
 
-    def drill(self, drill: FailoverDrill | BackendDrill) -> None:
+    def drill(self, drill: Drill) -> None:
         self.stop()
         if isinstance(drill, BackendDrill):
             self._backend(drill)
+        elif isinstance(drill, PoolDrill):
+            self._pool(drill)
         else:
             self._failover(drill)
 
@@ -212,6 +216,16 @@ class Narrator:
             ("clients", _outage(drill.outage)),
             ("its check allows", f"{drill.gone_within_ms} ms until no new session goes to it"),
             ("new sessions again after", f"{_ms(drill.returned_ms)} (at least `rise` checks)"),
+            ("failed after its return", str(drill.failed_after_return)),
+        ]
+        self._facts(lines, drill.good)
+
+    def _pool(self, drill: PoolDrill) -> None:
+        lines = [
+            ("clients", _outage(drill.outage)),
+            ("its check allows", f"{drill.gone_within_ms} ms until no new session goes to it"),
+            (f"then answered by {drill.sorry}", f"{drill.by_sorry} requests"),
+            (f"by {drill.pool} again after", f"{_ms(drill.returned_ms)} (at least `rise` checks)"),
             ("failed after its return", str(drill.failed_after_return)),
         ]
         self._facts(lines, drill.good)

@@ -137,6 +137,27 @@ class BackendDrill(Row):
     good: bool
 
 
+class PoolDrill(Row):
+    """The loss of all real servers of a pool that has a sorry pool: nobody answered for
+    `outage.lasted_ms`, at most `gone_within_ms` by the pool's check; then the sorry pool did,
+    `by_sorry` times, until a server of the pool was back.
+    """
+
+    name: Literal["pool-down"] = "pool-down"
+    pool: str
+    sorry: str
+    outage: Outage
+    gone_within_ms: int
+    by_sorry: int
+    returned_ms: float | None
+    returned_within_ms: int
+    failed_after_return: int
+    good: bool
+
+
+Drill = FailoverDrill | BackendDrill | PoolDrill
+
+
 class Report(Row):
     format_version: int = FORMAT_VERSION
     setting: Setting
@@ -144,6 +165,6 @@ class Report(Row):
     requests: Requests
     spreads: list[Spread]
     counters: Counters
-    drills: list[FailoverDrill | BackendDrill]
+    drills: list[Drill]
     problems: list[str]
     good: bool

@@ -15,7 +15,7 @@ from tvsc.lab.drill import DrillGround
 from tvsc.lab.health import require_daemons
 from tvsc.lab.remote import Spec, ask
 from tvsc.lab.render import Narrator
-from tvsc.lab.report import BackendDrill, FailoverDrill, Report, Requests, Sample, Setting
+from tvsc.lab.report import Drill, Report, Requests, Sample, Setting
 from tvsc.lab.requirement import Capabilities, probe, require
 from tvsc.lab.state import RunDirectory
 from tvsc.lab.topology import Topology, build_topology, lab_name
@@ -56,10 +56,12 @@ def run(
     out: Path,
     steering: str,
     requests: int,
-    drills: Sequence[str],
+    drills: Sequence[str] | None,
     narrator: Narrator,
 ) -> Report:
-    """Sends traffic through the site's lab and breaks it; a lab that is not up ends afterwards."""
+    """Sends traffic through the site's lab and breaks it; a lab that is not up ends afterwards.
+    `drills` None: all that the site has something for.
+    """
     require()
     directory = RunDirectory(lab_name(site_file))
     spec = launch.running(directory)
@@ -135,7 +137,7 @@ def _setting(ready: Ready) -> Setting:
     )
 
 
-def _run(ready: Ready, requests: int, drills: Sequence[str], narrator: Narrator) -> Report:
+def _run(ready: Ready, requests: int, drills: Sequence[str] | None, narrator: Narrator) -> Report:
     topology, directory = ready.spec.topology, ready.run
     setting = _setting(ready)
     narrator.setting(setting)
@@ -186,16 +188,14 @@ def _run(ready: Ready, requests: int, drills: Sequence[str], narrator: Narrator)
     return report
 
 
-def _drills(
-    ready: Ready, names: Sequence[str], narrator: Narrator
-) -> list[FailoverDrill | BackendDrill]:
-    results: list[FailoverDrill | BackendDrill] = []
-    if not names:
+def _drills(ready: Ready, names: Sequence[str] | None, narrator: Narrator) -> list[Drill]:
+    results: list[Drill] = []
+    if names is not None and not names:
         return results
     ground = DrillGround(
         ready.spec.topology, ready.run, resilient=ready.spec.resilient, say=narrator.busy
     )
-    for name in names:
+    for name in ground.usual if names is None else names:
         narrator.drill_begins(name)
         result = ground.drills[name]()
         narrator.drill(result)

@@ -125,13 +125,14 @@ class LabPool:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A listener on a VIP."""
+    """A listener on a VIP. `sorry` is the pool that serves while `pool` has no server."""
 
     service: str
     vip: IPv4Address
     protocol: Protocol
     port: int
     pool: str
+    sorry: str | None = None
 
     @property
     def name(self) -> str:
@@ -295,7 +296,8 @@ def _servers(site: Site, prefix: str) -> tuple[LabServer, ...]:
     protocols: dict[str, set[Protocol]] = {}
     for service in site.services:
         for listener in service.listeners:
-            protocols.setdefault(listener.pool, set()).add(listener.protocol)
+            for name in filter(None, (listener.pool, service.sorry)):
+                protocols.setdefault(name, set()).add(listener.protocol)
     for pool in site.pools:
         used = protocols.get(pool.name, set())
         check = pool.check
@@ -379,6 +381,7 @@ def _targets(site: Site) -> Iterable[Target]:
                     protocol=listener.protocol,
                     port=listener.port,
                     pool=listener.pool,
+                    sorry=service.sorry,
                 )
 
 

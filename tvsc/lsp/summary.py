@@ -90,6 +90,7 @@ def _pool(pool: Pool, site: Site) -> list[str]:
         for listener in service.listeners
         if listener.pool == pool.name
     ]
+    users += [f"{service.name}: sorry" for service in site.services if service.sorry == pool.name]
     return [*lines, f"serves {_some(users)}" if users else "no service uses it"]
 
 
@@ -110,6 +111,10 @@ def _service(service: Service) -> list[str]:
     lines += [
         f"{one.protocol} {one.port} to pool `{one.pool}`" for one in service.listeners[:SHOWN]
     ]
+    if service.sorry is not None:
+        lines.append(f"sorry pool `{service.sorry}`")
+    if service.min_up:
+        lines.append(f"withdrawn below {_count(service.min_up, 'server')}")
     times = service.timeouts
     lines.append(
         f"timeouts: syn {show_ms(times.tcp_syn_ms)},"

@@ -50,6 +50,15 @@ class Role(Model):
         """The community as people write it, `64512:80`; empty without one."""
         return ":".join(map(str, self.community))
 
+    @property
+    def rank(self) -> tuple[bool, int, int, int]:
+        """As a switch compares routes, the smallest being the one that it wants: standby, local
+        preference (negated), length of the path, MED.
+        """
+        is_standby = self.preference is Preference.STANDBY
+        local_pref = self.local_pref if self.lowering is Lowering.LOCAL_PREF else USUAL_LOCAL_PREF
+        return is_standby, -local_pref, self.prepend, self.med
+
 
 class Steering(StrEnum):
     """How a packet finds the worker that owns its session."""

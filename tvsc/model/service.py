@@ -105,6 +105,12 @@ class Service(Noun):
     sorry: str | None
     load: Load | None = None
 
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that its clients may be sent to: its listeners' and `sorry`, each once."""
+        names = [listener.pool for listener in self.listeners]
+        return tuple(dict.fromkeys([*names, *([self.sorry] if self.sorry is not None else [])]))
+
 
 # A site may have tens of thousands of each, of values that are known to be good.
 

@@ -12,6 +12,7 @@ from tvsc.plan.dump import PlanWriter, plan_json, plan_object
 from tvsc.plan.node import PlanOptions, plan_site
 from tvsc.plan.types import (
     FORMAT_VERSION,
+    AnnouncePlan,
     BackendPlan,
     BgpPlan,
     CheckPlan,
@@ -38,6 +39,7 @@ from tvsc.plan.types import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "AnnouncePlan",
     "BackendPlan",
     "BgpPlan",
     "CheckPlan",

@@ -75,8 +75,8 @@ def _statuses(ranges: tuple[StatusRange, ...]) -> tuple[StatusRange, ...]:
 
 
 def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:
-    """The pools that some listener uses, in source order: the others have no work."""
-    used = {listener.pool for service in site.services for listener in service.listeners}
+    """The pools that some service uses, in source order: the others have no work."""
+    used = {name for service in site.services for name in service.pools}
     return tuple(
         PoolPlan(
             id=index,
@@ -109,7 +109,9 @@ def plan_services(
     users: dict[int, list[str]] = {}
     services: list[ServicePlan] = []
 
-    def class_of(service: Service, listener: Listener, pool: PoolPlan) -> ClassPlan:
+    def class_of(
+        service: Service, listener: Listener, pool: PoolPlan, sorry: PoolPlan | None
+    ) -> ClassPlan:
         protocol = listener.protocol
         ticks = timeout_ticks(service.timeouts, protocol)
         key = (
@@ -118,6 +120,7 @@ def plan_services(
             pool.scheduler,
             service.client_address,
             pool.on_down,
+            None if sorry is None else sorry.scheduler,
             ticks,
         )
         known = classes.get(key)
@@ -129,9 +132,10 @@ def plan_services(
         return known
 
     for service in site.services:
+        sorry = pool_by_name[service.sorry] if service.sorry is not None else None
         for listener in service.listeners:
             pool = pool_by_name[listener.pool]
-            class_id = class_of(service, listener, pool).id
+            class_id = class_of(service, listener, pool, sorry).id
             services += [
                 ServicePlan(
                     id=len(services) + offset,
@@ -141,6 +145,8 @@ def plan_services(
                     protocol=listener.protocol,
                     class_id=class_id,
                     pool=pool.id,
+                    sorry=None if sorry is None else sorry.id,
+                    min_up=service.min_up,
                     origin=label(listener, ""),
                 )
                 for offset, vip in enumerate(service.vips)
@@ -156,7 +162,7 @@ def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
         services=tuple(services),
         reason=(
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
-            f"client-address {plan.client_address.value}, on-down {plan.on_down.value} "
-            "and these timeouts"
+            f"client-address {plan.client_address.value}, on-down {plan.on_down.value}"
+            f"{f', sorry pool {plan.sorry.value}' if plan.sorry else ''} and these timeouts"
         ),
     )

@@ -14,7 +14,7 @@ from tvsc.plan.dump import PlanWriter
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.ports import vlan_reason
-from tvsc.plan.routing import plan_bgp, plan_own_routes, plan_vip_routes
+from tvsc.plan.routing import plan_announce, plan_bgp, plan_own_routes, plan_vip_routes
 from tvsc.plan.rss import rss_key
 from tvsc.plan.steering import plan_steering, sync_contract
 from tvsc.plan.sync import plan_sync
@@ -137,6 +137,7 @@ class _Planner:
             sync=plan_sync(cluster, node, steering, self.label),
             routes=plan_own_routes(lips),
             bgp=plan_bgp(site, cluster, node, self.label),
+            announce=plan_announce(site, cluster),
             classes=(),
             pools=(),
             services=(),

@@ -6,17 +6,28 @@ from ipaddress import IPv4Network
 
 from tvsc.model import Cluster, Fabric, Lowering, Node, Preference, Role, Site
 from tvsc.plan.classes import Label, ipv4
-from tvsc.plan.types import BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
+from tvsc.plan.types import AnnouncePlan, BgpPlan, LipMap, NeighborPlan, RoutePlan, ServicePlan
 
 
 def plan_vip_routes(services: tuple[ServicePlan, ...]) -> tuple[RoutePlan, ...]:
     """All VIPs, by address."""
     vips: dict[int, ServicePlan] = {}
+    min_up: dict[int, ServicePlan] = {}
     for service in services:
         vips.setdefault(int(service.vip), service)
+        if service.min_up:
+            min_up.setdefault(int(service.vip), service)
     return tuple(
-        RoutePlan(IPv4Network(vip), "vip", first.origin, "every node announces every VIP")
+        RoutePlan(IPv4Network(vip), "vip", first.origin, _vip_reason(min_up.get(vip)))
         for vip, first in sorted(vips.items())
+    )
+
+
+def _vip_reason(needs: ServicePlan | None) -> str:
+    if needs is None:
+        return "every node announces every VIP"
+    return (
+        f"every node that sees enough servers announces it: min-up {needs.min_up} of {needs.name}"
     )
 
 
@@ -86,3 +97,13 @@ def _med(site: Site, role: Role) -> tuple[int | None, str]:
     if role.preference is Preference.PRIMARY and by_med:
         return 0, f"primary: its VIPs have MED 0, those of {', '.join(by_med)} a larger one"
     return None, "primary: keeps the default preference"
+
+
+def plan_announce(site: Site, cluster: Cluster) -> AnnouncePlan:
+    """Whether somebody may take the VIPs when `min-up` withdraws them here."""
+    last = max(reversed(site.clusters), key=lambda cluster: cluster.role.rank)
+    if cluster is last:
+        return AnnouncePlan(
+            True, "no cluster is preferred less: VIPs that a sorry pool can serve stay here"
+        )
+    return AnnouncePlan(False, f"`min-up` leaves VIPs to others, last of all to {last.name}")

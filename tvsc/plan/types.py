@@ -33,7 +33,9 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
-    """Services that share one instantiation of the packet path. `timeout_ticks` is by state."""
+    """Services that share one instantiation of the packet path. `sorry` is the schedule of their
+    sorry pools, None: they have none. `timeout_ticks` is by state.
+    """
 
     id: int
     mode: Mode
@@ -41,6 +43,7 @@ class ClassPlan:
     scheduler: Schedule
     client_address: ClientAddress
     on_down: OnDown
+    sorry: Schedule | None
     timeout_ticks: tuple[int, ...]
     services: tuple[str, ...]
     origin: str
@@ -49,7 +52,11 @@ class ClassPlan:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """One listener on one VIP: what the dataplane calls a service."""
+    """One listener on one VIP: what the dataplane calls a service.
+
+    `sorry` is the pool that serves while `pool` has no server that takes new sessions; with fewer
+    than `min_up` the VIP is withdrawn, 0: never.
+    """
 
     id: int
     name: str
@@ -58,6 +65,8 @@ class ServicePlan:
     protocol: Protocol
     class_id: int
     pool: int
+    sorry: int | None
+    min_up: int
     origin: str
 
     @property
@@ -96,7 +105,7 @@ class CheckPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool that some listener uses; `id` is its row."""
+    """A pool that some service uses; `id` is its row."""
 
     id: int
     name: str
@@ -225,6 +234,16 @@ class BgpPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnouncePlan:
+    """`is_last_resort`: VIPs whose services have a sorry pool stay announced, whatever `min-up`
+    says, because no cluster comes after this one.
+    """
+
+    is_last_resort: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PortPlan:
     """A dataplane port: `device` is a PCI address, or a device string of EAL when `is_vdev`. `vlan`
     is the 802.1Q identifier that all its frames have, None when they have no tag.
@@ -343,6 +362,7 @@ class NodePlan:
     sync: SyncPlan | None
     routes: tuple[RoutePlan, ...]
     bgp: BgpPlan
+    announce: AnnouncePlan
     classes: tuple[ClassPlan, ...]
     pools: tuple[PoolPlan, ...]
     services: tuple[ServicePlan, ...]

@@ -15,6 +15,13 @@ int tvs_exception_announce(struct tvs_host *host)
     return 0;
 }
 
+void tvs_exception_pool_changed(struct tvs_host *host, uint32_t pool, uint32_t level)
+{
+    (void)host;
+    (void)pool;
+    (void)level;
+}
+
 int tvs_health_reload(struct tvs_host *host)
 {
     (void)host;

@@ -31,6 +31,7 @@ struct tvs_counters {
     uint64_t sync; /* messages of peers */
 
     uint64_t sessions_opened;
+    uint64_t sessions_sorry;    /* of these, on a server of a sorry pool */
     uint64_t sessions_expired;  /* freed by the sweep */
     uint64_t sessions_replaced; /* freed by a new SYN of the same client address and port */
     uint64_t sessions_reset;    /* ended because the backend is down */

@@ -119,7 +119,8 @@ struct tvs_gen_service {
     uint16_t port;
     uint8_t proto;
     uint8_t class_id;
-    uint32_t pool; /* index into pools */
+    uint32_t pool;   /* index into pools; its sorry pool is in path_site */
+    uint32_t min_up; /* with fewer servers that take new sessions the VIP is withdrawn; 0: never */
 };
 
 struct tvs_gen_memory {
@@ -175,6 +176,7 @@ struct tvs_generation {
     const char *compiler;   /* "tvsc 0.1.0" */
     const char *site, *cluster, *node;
     uint8_t idle;         /* enum tvs_idle */
+    bool is_last_resort;  /* VIPs of services with a sorry pool stay: no cluster comes after it */
     uint32_t watchdog_ms; /* a worker that does not turn for so long ends the process */
     struct tvs_gen_cores cores;
     struct tvs_gen_memory memory;

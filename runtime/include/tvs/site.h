@@ -2,7 +2,7 @@
 /*
  * What the packet path of one generation is specialised with. The generated source defines these as
  * constants and passes their address to always-inline functions, so that the compiler sees every
- * field. The host reads the site's two tables when a peer's sessions arrive, nothing else.
+ * field. The host reads the site's tables when it is bound and when a peer's sessions arrive.
  */
 #ifndef TVS_SITE_H
 #define TVS_SITE_H
@@ -18,6 +18,8 @@ struct tvs_class {
     uint8_t client_address; /* enum tvs_client_address */
     uint8_t on_down;        /* enum tvs_on_down */
     bool is_synced;         /* peers are told of its sessions */
+    bool has_sorry;         /* each of its services has an entry in the site's `sorry`: */
+    uint8_t sorry_schedule; /* enum tvs_scheduler of that pool */
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 
@@ -46,6 +48,9 @@ struct tvs_vip_entry {
 };
 _Static_assert(sizeof(struct tvs_vip_entry) == 12, "five per line");
 
+/* Of a service that has none. */
+enum { TVS_NO_POOL = 0xffff };
+
 struct tvs_site {
     uint8_t steering; /* enum tvs_steering_mode */
     uint16_t n_workers;
@@ -59,6 +64,12 @@ struct tvs_site {
     uint32_t vip_mask;   /* table size - 1 */
     uint32_t vip_probes; /* longest probe that any key needs */
     const struct tvs_vip_entry *vips;
+
+    /*
+     * By the generation's service: the pool that serves while the service's own has no server that
+     * takes new sessions, or TVS_NO_POOL. NULL: no service has one.
+     */
+    const uint16_t *sorry;
 };
 
 /*

@@ -77,6 +77,7 @@ web = Pool(
     servers=[*(server(10 + i, weight=1) for i in range(1, 4)), server(14, weight=2)],
 )
 api = Pool(name="api", schedule="rr", on_down="keep", servers=[server(20 + i) for i in range(1, 3)])
+apology = Pool(name="apology", on_down="keep", servers=[server(29)])
 echo = Pool(
     name="echo",
     schedule="rr",
@@ -91,14 +92,20 @@ site = Site(
     nics=[Nic(name="tap0", driver="tap")],
     defaults=defaults,
     clusters=[a, b],
-    pools=[web, api, echo],
+    pools=[web, api, apology, echo],
     services=[
-        Service(name="web", vip="203.0.113.10", listen=Listen(protocol="tcp", port=80, pool=web)),
+        Service(
+            name="web",
+            vip="203.0.113.10",
+            listen=Listen(protocol="tcp", port=80, pool=web),
+            min_up=1,
+        ),
         Service(
             name="api",
             vip="203.0.113.20",
             listen="tcp 80 -> api",
             timeouts=Timeouts(established="5m"),
+            sorry=apology,
         ),
         Service(
             name="echo",

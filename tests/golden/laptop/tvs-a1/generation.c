@@ -226,12 +226,13 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x6eb539f33477e534),
-    .id = "d699e9eb83ab7e44",
+    .id = "460e857cb69bfba1",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",
     .node = "tvs-a1",
     .idle = TVS_IDLE_INTERRUPT,
+    .is_last_resort = false,
     .watchdog_ms = 5000,
     .cores =
         {
@@ -275,7 +276,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .n_lips = 8,
     .n_vip_routes = 2,
     .n_routes = 2,
-    .n_pools = 3,
+    .n_pools = 4,
     .n_services = 3,
     .n_classes = 3,
     .ports = ports,

@@ -20,6 +20,7 @@ extern const struct tvs_gen_pool site_pools[];       /* pools.c */
 extern const struct tvs_gen_service site_services[]; /* services.c */
 extern const struct tvs_gen_route site_routes[];     /* services.c: the VIPs */
 extern const struct tvs_vip_entry site_vips[];       /* services.c */
+extern const uint16_t site_sorry[];                  /* services.c, if a service has one */
 extern const uint16_t path_reta[];                   /* path.c */
 extern const struct tvs_site path_site;              /* path.c */
 extern const struct tvs_lip_entry node_lips[];       /* generation.c */

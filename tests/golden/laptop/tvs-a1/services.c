@@ -10,37 +10,48 @@ _Static_assert(TVS_VIP_EMPTY == 65535 && TVS_VIP_ADDRESS == 65534, "marks used b
  * look-up visits 2.
  */
 const struct tvs_vip_entry site_vips[] = {
-    /* site.tvs:126: echo udp 203.0.113.20:7 */
-    [0] = {IPV4(203, 0, 113, 20), 7, TVS_UDP, 2, 2, 2},
+    /* site.tvs:134: echo udp 203.0.113.20:7 */
+    [0] = {IPV4(203, 0, 113, 20), 7, TVS_UDP, 2, 2, 3},
     [1] = {.service = TVS_VIP_EMPTY},
-    /* site.tvs:115: 203.0.113.10 */
+    /* site.tvs:121: 203.0.113.10 */
     [2] = {IPV4(203, 0, 113, 10), 0, 0, 0, TVS_VIP_ADDRESS, 0},
-    /* site.tvs:115: web tcp 203.0.113.10:80 */
+    /* site.tvs:121: web tcp 203.0.113.10:80 */
     [3] = {IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 0, 0},
-    /* site.tvs:120: 203.0.113.20 */
+    /* site.tvs:127: 203.0.113.20 */
     [4] = {IPV4(203, 0, 113, 20), 0, 0, 0, TVS_VIP_ADDRESS, 0},
-    /* site.tvs:120: api tcp 203.0.113.20:80 */
+    /* site.tvs:127: api tcp 203.0.113.20:80 */
     [5] = {IPV4(203, 0, 113, 20), 80, TVS_TCP, 1, 1, 1},
     [6 ... 15] = {.service = TVS_VIP_EMPTY},
 };
 _Static_assert(sizeof(site_vips) / sizeof(site_vips[0]) == 16, "as path.c says");
 
-/* Name, VIP, port, protocol, class, pool. */
+/* Name, VIP, port, protocol, class, pool, min-up. */
 const struct tvs_gen_service site_services[] = {
-    /* site.tvs:115: web tcp 203.0.113.10:80 */
-    {"web", IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 0},
-    /* site.tvs:120: api tcp 203.0.113.20:80 */
-    {"api", IPV4(203, 0, 113, 20), 80, TVS_TCP, 1, 1},
-    /* site.tvs:126: echo udp 203.0.113.20:7 */
-    {"echo", IPV4(203, 0, 113, 20), 7, TVS_UDP, 2, 2},
+    /* site.tvs:121: web tcp 203.0.113.10:80 */
+    {"web", IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 0, 1},
+    /* site.tvs:127: api tcp 203.0.113.20:80 */
+    {"api", IPV4(203, 0, 113, 20), 80, TVS_TCP, 1, 1, 0},
+    /* site.tvs:134: echo udp 203.0.113.20:7 */
+    {"echo", IPV4(203, 0, 113, 20), 7, TVS_UDP, 2, 3, 0},
 };
 _Static_assert(sizeof(site_services) / sizeof(site_services[0]) == 3, "as generation.c says");
 _Static_assert(3 <= TVS_MAX_SERVICES, "limits");
 
+/* By service: the pool that serves while its own has no server. */
+const uint16_t site_sorry[] = {
+    /* site.tvs:121: web tcp 203.0.113.10:80 */
+    TVS_NO_POOL,
+    /* site.tvs:127: api tcp 203.0.113.20:80 */
+    2,
+    /* site.tvs:134: echo udp 203.0.113.20:7 */
+    TVS_NO_POOL,
+};
+_Static_assert(sizeof(site_sorry) / sizeof(site_sorry[0]) == 3, "a row for each service");
+
 const struct tvs_gen_route site_routes[] = {
-    /* site.tvs:115: every node announces every VIP */
+    /* site.tvs:121: every node that sees enough servers announces it: min-up 1 of web */
     {IPV4(203, 0, 113, 10), 32, TVS_ROUTE_VIP},
-    /* site.tvs:120: every node announces every VIP */
+    /* site.tvs:127: every node announces every VIP */
     {IPV4(203, 0, 113, 20), 32, TVS_ROUTE_VIP},
 };
 _Static_assert(sizeof(site_routes) / sizeof(site_routes[0]) == 2, "as generation.c says");

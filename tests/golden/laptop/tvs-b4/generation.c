@@ -226,12 +226,13 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x920f718795dd23d0),
-    .id = "5f2e66f35f5ab1bb",
+    .id = "475bd54f24614f8c",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",
     .node = "tvs-b4",
     .idle = TVS_IDLE_INTERRUPT,
+    .is_last_resort = true,
     .watchdog_ms = 5000,
     .cores =
         {
@@ -275,7 +276,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .n_lips = 8,
     .n_vip_routes = 2,
     .n_routes = 2,
-    .n_pools = 3,
+    .n_pools = 4,
     .n_services = 3,
     .n_classes = 3,
     .ports = ports,

@@ -35,10 +35,11 @@ const struct tvs_site path_site = {
     .vip_mask = 16 - 1,
     .vip_probes = 2,
     .vips = site_vips,
+    .sorry = site_sorry,
 };
 
 /*
- * Class 0, first used in site.tvs:115: mode fullnat, tcp, wrr, client-address none, on-down reset,
+ * Class 0, first used in site.tvs:121: mode fullnat, tcp, wrr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_0 = {
@@ -61,8 +62,8 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:120: mode fullnat, tcp, rr, client-address none, on-down keep,
- * and these timeouts.
+ * Class 1, first used in site.tvs:127: mode fullnat, tcp, rr, client-address none, on-down keep,
+ * sorry pool wrr, and these timeouts.
  */
 static const struct tvs_class class_1 = {
     .mode = TVS_MODE_FULLNAT,
@@ -71,6 +72,8 @@ static const struct tvs_class class_1 = {
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_KEEP,
     .is_synced = true,
+    .has_sorry = true,
+    .sorry_schedule = TVS_SCHED_WRR,
     .timeout_ticks =
         {
             [TVS_S_SYN] = 100,
@@ -84,7 +87,7 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:126: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 2, first used in site.tvs:134: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
 static const struct tvs_class class_2 = {

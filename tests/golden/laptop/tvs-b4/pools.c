@@ -46,13 +46,32 @@ const struct tvs_gen_pool site_pools[] = {
                 .path = "/healthz",
             },
     },
-    /* site.tvs:107: pool echo */
+    /* site.tvs:108: pool apology */
+    {
+        .name = "apology",
+        .scheduler = TVS_SCHED_WRR,
+        .on_down = TVS_ON_DOWN_KEEP,
+        .n_backends = 1,
+        .backends = &servers_0[6],
+        .check =
+            {
+                .kind = TVS_CHECK_HTTP,
+                .every_ms = 1000,
+                .timeout_ms = 500,
+                .rise = 2,
+                .fall = 3,
+                .expect.n = 1,
+                .expect.range[0] = {200, 299},
+                .path = "/healthz",
+            },
+    },
+    /* site.tvs:113: pool echo */
     {
         .name = "echo",
         .scheduler = TVS_SCHED_RR,
         .on_down = TVS_ON_DOWN_RESET,
         .n_backends = 2,
-        .backends = &servers_0[6],
+        .backends = &servers_0[7],
         .check =
             {
                 .kind = TVS_CHECK_TCP,
@@ -64,4 +83,4 @@ const struct tvs_gen_pool site_pools[] = {
             },
     },
 };
-_Static_assert(sizeof(site_pools) / sizeof(site_pools[0]) == 3, "as generation.c says");
+_Static_assert(sizeof(site_pools) / sizeof(site_pools[0]) == 4, "as generation.c says");
