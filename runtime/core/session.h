@@ -5,6 +5,7 @@
 
 #include "core/csum.h"
 #include "core/free_ring.h"
+#include "core/schedule.h"
 #include "core/sync_queue.h"
 #include "core/table.h"
 #include "tvs/site.h"
@@ -68,24 +69,20 @@ TVS_INLINE bool tvs_source_is_martian(uint32_t saddr_be, uint32_t vip_be)
     return first == 0 || first == 127 || first >= 224 || saddr_be == vip_be;
 }
 
-/* The pool's next server in this worker's own turn; NULL when none is up. */
-TVS_INLINE const struct tvs_backend *tvs_schedule(const struct tvs_site *site,
-                                                  const struct tvs_worker *worker, uint32_t pool,
-                                                  uint32_t *next)
+/* The pool's server for the session of `key`, as the class schedules; NULL when none is up. */
+TVS_INLINE const struct tvs_backend *tvs_schedule(const struct tvs_class *class,
+                                                  const struct tvs_site *site,
+                                                  const struct tvs_worker *worker,
+                                                  const struct tvs_key *key, uint32_t hash,
+                                                  uint32_t pool, uint32_t *next)
 {
     const struct tvs_binding *binding = worker->binding;
     const struct tvs_ring *ring = __atomic_load_n(&binding->pools[pool]->ring, __ATOMIC_ACQUIRE);
-    uint32_t at = worker->ring_pos[pool];
 
     if (TVS_UNLIKELY(ring == NULL || ring->len == 0))
         return NULL;
-    if (TVS_UNLIKELY(at >= ring->len)) {
-        /* the first session ever, where each worker starts elsewhere, or a ring that got shorter */
-        at = at == UINT32_MAX ? (uint32_t)((uint64_t)worker->index * ring->len / site->n_workers)
-                              : at % ring->len;
-    }
-    *next = at + 1 == ring->len ? 0 : at + 1;
-    return &binding->backends[ring->backend[at]];
+    return &binding->backends[tvs_schedule_pick(class->scheduler, site, worker, ring, key, hash,
+                                                pool, next)];
 }
 
 /*
@@ -108,7 +105,7 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     if (TVS_UNLIKELY(worker->n_sessions >= worker->max_sessions))
         return NULL;
     *reason = TVS_DROP_no_backend;
-    backend = tvs_schedule(site, worker, vip->pool, &next);
+    backend = tvs_schedule(class, site, worker, key, hash, vip->pool, &next);
     if (TVS_UNLIKELY(backend == NULL))
         return NULL;
     *reason = TVS_DROP_no_local_port;
@@ -126,7 +123,8 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     }
 
     tvs_free_take(&worker->free);
-    worker->ring_pos[vip->pool] = next;
+    if (tvs_schedule_has_turns(class->scheduler))
+        worker->ring_pos[vip->pool] = next;
     worker->n_sessions++;
     worker->backend_active[backend->id]++;
     worker->backend_opened[backend->id]++;

@@ -12,10 +12,13 @@
 #include "netlink.h"
 #include "pools_map.h"
 
+/* What is rebuilt takes the control thread about a tenth of its time at most: see rebuild(). */
+enum { ENTRIES_PER_MS_OF_REST = 512 };
+
 struct pool {
     struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
     char *name;
-    uint8_t scheduler;
+    struct tvs_table_config table;
     bool dirty;
     uint32_t n_members;
     uint32_t *members; /* backend ids in the site's order */
@@ -30,7 +33,8 @@ struct tvs_backends {
     struct tvs_pools_map by_name;
     struct tvs_backends_map map; /* (pool, address, port) -> id */
     struct tvs_timer rebuild;
-    uint32_t *scratch; /* [2 * TVS_MAX_BACKENDS] */
+    uint64_t rest_until_ms; /* nothing is rebuilt before */
+    uint32_t *scratch;      /* [TVS_MAX_BACKENDS] */
 };
 
 unsigned tvs_backends_count(const struct tvs_host *host)
@@ -41,6 +45,13 @@ unsigned tvs_backends_count(const struct tvs_host *host)
 const struct tvs_backend_info *tvs_backends_info(const struct tvs_host *host, uint32_t id)
 {
     return &host->backends->info[id];
+}
+
+const char *tvs_backends_scheduler(const struct tvs_host *host, uint32_t id)
+{
+    const struct tvs_backends *backends = host->backends;
+
+    return tvs_scheduler_name(backends->pools[backends->info[id].pool]->table.scheduler);
 }
 
 const char *tvs_backend_state_name(uint8_t state)
@@ -72,11 +83,6 @@ int64_t tvs_backends_find(const struct tvs_host *host, const char *pool, uint32_
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
-static uint32_t ring_weight(const struct pool *pool, uint32_t weight)
-{
-    return pool->scheduler == TVS_SCHED_RR && weight ? 1 : weight;
-}
-
 static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ring *ring)
 {
     struct tvs_ring *old = (struct tvs_ring *)(uintptr_t)pool->published.ring;
@@ -88,55 +94,49 @@ static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ri
 
 static int ring_rebuild(struct tvs_host *host, struct pool *pool)
 {
-    struct tvs_backends *backends = host->backends;
-    uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_MAX_BACKENDS;
     struct tvs_ring *ring;
-    uint32_t n = 0, len;
-    int err;
+    int err = tvs_pool_table_make(&ring, &pool->table, host->backends->table, pool->members,
+                                  pool->n_members);
 
     pool->dirty = false;
-    for (uint32_t i = 0; i < pool->n_members; i++) {
-        const struct tvs_backend *backend = &backends->table[pool->members[i]];
-
-        if (backend->state != TVS_BACKEND_UP || !backend->weight)
-            continue;
-        id[n] = backend->id;
-        weight[n++] = ring_weight(pool, backend->weight);
-    }
-    len = n ? tvs_ring_len(weight, n) : 0;
-    if (n && !len)
-        return -E2BIG;
-    ring = malloc(sizeof(*ring) + len * sizeof(ring->backend[0]));
-    if (!ring)
-        return -ENOMEM;
-    ring->len = 0;
-    err = n ? tvs_ring_build(ring, id, weight, n) : 0;
-    if (err) {
-        free(ring);
-        return err;
-    }
-    ring_publish(host, pool, ring);
-    return 0;
+    if (!err)
+        ring_publish(host, pool, ring);
+    return err;
 }
 
+static void rebuild_later(struct tvs_host *host)
+{
+    uint64_t now_ms = tvs_loop_now_ms(host->loop), at_ms = host->backends->rest_until_ms;
+
+    tvs_timer_set(host->loop, &host->backends->rebuild, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+}
+
+/*
+ * Makes the tables of all pools that changed. Then it rests, for as long as the tables are large: a
+ * thousand servers whose first checks end one by one are not worth a thousand large tables.
+ */
 static void rebuild(void *context)
 {
     struct tvs_host *host = context;
     struct tvs_backends *backends = host->backends;
+    uint64_t entries = 0;
     int err;
 
     for (unsigned i = 0; i < backends->n_pools; i++) {
         if (!backends->pools[i]->dirty)
             continue;
         err = ring_rebuild(host, backends->pools[i]);
-        if (!err)
+        if (!err) {
+            entries += backends->pools[i]->published.ring->len;
             continue;
+        }
         tvs_error("pool %s: cannot build its schedule: %s", backends->pools[i]->name,
                   strerror(-err));
         backends->pools[i]->dirty = err == -ENOMEM;
         if (err == -ENOMEM)
             tvs_timer_set(host->loop, &backends->rebuild, 1000, 0);
     }
+    backends->rest_until_ms = tvs_loop_now_ms(host->loop) + entries / ENTRIES_PER_MS_OF_REST;
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */
@@ -158,7 +158,7 @@ static void backend_apply(struct tvs_host *host, uint32_t id)
     __atomic_store_n(&backend->state, state, __ATOMIC_RELAXED);
     __atomic_store_n(&backend->weight, info->weight, __ATOMIC_RELAXED);
     backends->pools[info->pool]->dirty = true;
-    tvs_timer_set(host->loop, &backends->rebuild, 0, 0);
+    rebuild_later(host);
 }
 
 void tvs_backends_health(struct tvs_host *host, uint32_t id, bool healthy)
@@ -187,7 +187,8 @@ int tvs_backends_weight(struct tvs_host *host, uint32_t id, uint32_t weight)
     for (uint32_t i = 0; i < pool->n_members; i++) {
         uint32_t other = pool->members[i];
 
-        all[i] = ring_weight(pool, other == id ? weight : backends->info[other].weight);
+        all[i] = tvs_schedule_weight(pool->table.scheduler,
+                                     other == id ? weight : backends->info[other].weight);
         sum |= all[i];
     }
     if (sum && !tvs_ring_len(all, pool->n_members))
@@ -296,9 +297,7 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
         if (id < 0)
             return (int)id;
         (*members)[i] = (uint32_t)id;
-        weight[i] = config->scheduler == TVS_SCHED_RR && config->backends[i].weight
-                        ? 1
-                        : config->backends[i].weight;
+        weight[i] = tvs_schedule_weight(config->scheduler, config->backends[i].weight);
         any |= weight[i];
     }
     return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;
@@ -316,7 +315,7 @@ static void members_index(const struct tvs_backends *backends, uint16_t pool,
 }
 
 static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *config,
-                           uint32_t *members, unsigned index)
+                           const uint64_t *key, uint32_t *members, unsigned index)
 {
     struct tvs_backends *backends = host->backends;
     struct pool *pool = backends->pools[index];
@@ -324,7 +323,11 @@ static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *con
     free(pool->members);
     pool->members = members;
     pool->n_members = config->n_backends;
-    pool->scheduler = config->scheduler;
+    pool->table = (struct tvs_table_config){
+        .scheduler = config->scheduler,
+        .table_size = config->table_size,
+        .key = {key[0], key[1]},
+    };
     pool->dirty = true;
     for (uint32_t i = 0; i < config->n_backends; i++) {
         backend_configure(&backends->info[members[i]], &config->backends[i],
@@ -351,7 +354,8 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
     }
     backends->serial++;
     for (unsigned i = 0; i < generation->n_pools; i++) {
-        members_commit(host, &generation->pools[i], members[i], number[i]);
+        members_commit(host, &generation->pools[i], generation->path_site->flow_key, members[i],
+                       number[i]);
         pools[i] = &backends->pools[number[i]]->published;
         if (index)
             members_index(backends, (uint16_t)i, &generation->pools[i], members[i], index);
@@ -385,7 +389,7 @@ int tvs_backends_start(struct tvs_host *host)
     host->backends = backends;
     backends->table = calloc(TVS_MAX_BACKENDS, sizeof(backends->table[0]));
     backends->info = calloc(TVS_MAX_BACKENDS, sizeof(backends->info[0]));
-    backends->scratch = calloc(2 * TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
+    backends->scratch = calloc(TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
     tvs_timer_init(&backends->rebuild, rebuild, host);
     if (!backends->table || !backends->info || !backends->scratch ||
         tvs_backends_map_init(&backends->map, TVS_MAX_BACKENDS) != 0) {

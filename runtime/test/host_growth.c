@@ -92,7 +92,8 @@ static struct wide wide_make(uint32_t first, uint32_t n)
                                               .n_vip_routes = n,
                                               .vip_routes = wide.routes,
                                               .n_pools = n,
-                                              .pools = wide.pools};
+                                              .pools = wide.pools,
+                                              .path_site = &stub_site};
     return wide;
 }
 
