@@ -7,8 +7,9 @@ oldest free one is taken, checksums are computed anew over whole packets.
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
-from tests.naive import complaint, nic, tcp
+from tests.naive import complaint, nic, schedule, tcp
 from tests.naive.parts import Backend, FreePorts, Session, Shared
 from tests.naive.site import Service
 from tests.naive.wire import (
@@ -54,6 +55,8 @@ class Worker:
         self.free = FreePorts(self.site, index)
         self.positions: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
+        seed = self.shared.seed
+        self.secret = struct.pack("<QQ", *(schedule.splitmix(seed, 2 * index + n) for n in (0, 1)))
 
     # -- one frame
 
@@ -197,14 +200,39 @@ class Worker:
             raise Dropped("no_backend")
         if len(self.free) == 0:
             raise Dropped("no_local_port")
-        position = self.position(service.pool, len(ring))
-        chosen = ring[position]
+        chosen = self.choose(packet, service, ring)
         backend = self.shared.backends[service.pool][chosen]
         if not self.shared.neighbour_found[self.site.nexthop(backend.address)]:
             raise Dropped("no_route")
-        self.positions[service.pool] = (position + 1) % len(ring)
+        if self.site.pools[service.pool].scheduler not in schedule.HASHED:
+            following = self.position(service.pool, len(ring)) + 1
+            self.positions[service.pool] = following % len(ring)
         session = self.open(packet, number, chosen, service, backend)
         return self.send(packet, "tx_request", session.local, session.server)
+
+    def choose(self, packet: Packet, service: Service, ring: list[int]) -> int:
+        """The number of the server that a new session goes to."""
+        pool = service.pool
+        client = (packet.source, packet.source_port)
+        flow = schedule.flow_bytes(
+            client, (packet.destination, packet.destination_port), packet.proto
+        )
+        scheduler, key = self.site.pools[pool].scheduler, self.site.flow_key
+        if scheduler == "maglev":
+            return ring[schedule.place(schedule.hash32(flow, key), len(ring))]
+        if scheduler == "source-hash":
+            hashed = schedule.hash32(schedule.source_bytes(client), key)
+            return ring[schedule.place(hashed, len(ring))]
+        first = ring[self.position(pool, len(ring))]
+        if scheduler != "least-loaded":
+            return first
+        other = ring[schedule.place(schedule.hash32(flow, self.secret), len(ring))]
+        return min(first, other, key=lambda number: self.load(pool, number))
+
+    def load(self, pool: int, number: int) -> Fraction:
+        """The worker's own sessions of a server, for its weight."""
+        mine = [s for s in self.by_local.values() if (s.pool, s.backend) == (pool, number)]
+        return Fraction(len(mine), self.shared.backends[pool][number].weight)
 
     def position(self, pool: int, length: int) -> int:
         start = self.index * length // self.site.n_workers

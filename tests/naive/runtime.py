@@ -15,6 +15,9 @@ VARIANTS = [
     "fixture-few-sessions",
     "fixture-few-ports",
     "fixture-few-buckets",
+    "fixture-maglev",
+    "fixture-source-hash",
+    "fixture-least-loaded",
 ]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 

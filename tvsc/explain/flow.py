@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from tvsc.explain.flow_text import Flow
+from tvsc.explain.pick import Picks
 from tvsc.explain.types import (
     Arrival,
     Candidate,
@@ -44,6 +45,7 @@ class Explainer:
         for plan in self.plan.nodes:
             port = site.node_by_name[plan.node].ports[0]
             self.devices[plan.node] = load_nic(site.nic_of(port), plan.steering)[0]
+        self.picks = Picks(self.plan.nodes[0].schedule.flow_key)
         self.clusters = sorted(site.clusters, key=_rank)
 
     def explain(self, flow: Flow) -> FlowExplanation:
@@ -93,7 +95,7 @@ class Explainer:
             str(flow),
             kind,
             summary,
-            None if service is None else self._service(service),
+            None if service is None else self._service(service, flow),
             tuple(self._cluster(c, flow.packet, service) for c in self.clusters),
         )
 
@@ -176,9 +178,10 @@ class Explainer:
 
     # -- parts
 
-    def _service(self, service: ServicePlan) -> ServicePart:
+    def _service(self, service: ServicePlan, flow: Flow) -> ServicePart:
         node = self.plan.nodes[0]
         pool, class_ = node.pools[service.pool], node.classes[service.class_id]
+        server, reason = self.picks.pick(pool, flow)
         return ServicePart(
             name=service.name,
             vip=str(service.vip),
@@ -190,6 +193,8 @@ class Explainer:
             pool=pool.name,
             pool_origin=pool.origin,
             schedule=pool.scheduler.value,
+            server=None if server is None else f"{server.address}:{server.port}",
+            server_reason=reason,
             candidates=tuple(
                 Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
                 for b in pool.backends

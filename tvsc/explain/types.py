@@ -34,7 +34,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ServicePart:
-    """The listener that takes the flow, its class and its pool."""
+    """The listener that takes the flow, its class and its pool. `server` is what a pool with all
+    servers healthy gives the flow, None where that depends on more than the flow; `server_reason`
+    says on what.
+    """
 
     name: str
     vip: str
@@ -46,6 +49,8 @@ class ServicePart:
     pool: str
     pool_origin: str
     schedule: str
+    server: str | None
+    server_reason: str
     candidates: tuple[Candidate, ...]
 
 
