@@ -44,18 +44,21 @@ static const struct tvs_site site = {
     .lip_base = LIP_BASE,
     .lip_count = 64,
     .lips = lips,
+    .flow_key = {UINT64_C(0x0011223344556677), UINT64_C(0x8899aabbccddeeff)},
     .vip_mask = 7,
     .vip_probes = 8,
     .vips = vips,
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
+    .scheduler = SCHEDULER,
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
     .timeout_ticks = {0, 50, 50, 600, 50, 50, 20, 10, 0},
 };
 static const struct tvs_class udp_class = {
     .proto = TVS_UDP,
+    .scheduler = SCHEDULER,
     .is_synced = N_PEERS > 0,
     .timeout_ticks = {[TVS_S_UDP] = 100},
 };
@@ -160,7 +163,12 @@ static const struct tvs_gen_backend backends[] = {
     {IPV4(10, 20, 0, 2), 8080, false, 2},
 };
 static const struct tvs_gen_pool pools[] = {
-    {.name = "web", .on_down = TVS_ON_DOWN_RESET, .n_backends = 2, .backends = backends},
+    {.name = "web",
+     .scheduler = SCHEDULER,
+     .on_down = TVS_ON_DOWN_RESET,
+     .table_size = TABLE_SIZE,
+     .n_backends = 2,
+     .backends = backends},
 };
 static const struct tvs_gen_service services[] = {
     {"web", VIP, 80, TVS_TCP, 0, 0},
