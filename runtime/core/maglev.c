@@ -15,7 +15,7 @@
 
 enum { NOBODY = UINT32_MAX };
 
-/* Where a server goes on: every skip from any start visits all entries, as their number is prime. */
+/* Where a server goes on: any skip from any start visits all entries, as their number is prime. */
 struct preference {
     uint32_t at;
     uint32_t skip;

@@ -215,7 +215,7 @@ static void test_disruption_of_a_weight(void **state)
     }
 }
 
-/* Neighbouring addresses and ports, the worst that a simple hash can get, are spread as by chance. */
+/* Neighbouring addresses and ports, the worst for a simple hash, are spread as by chance. */
 static void test_flows_are_spread(void **state)
 {
     const uint32_t weight[] = {1, 1, 2, 4};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The picks of a worker, each against what it says it does. tests/differential has whole packets. */
+/* The picks of a worker, each against what it says. tests/differential has whole packets. */
 #include "check.h"
 
 #include "core/schedule.h"
@@ -74,7 +74,7 @@ static void test_turns(void **state)
     free(ring);
 }
 
-/* One of the two that were looked at, the one with fewer sessions for its weight, or else its turn. */
+/* Of the two that were looked at the one with fewer sessions for its weight, or else its turn. */
 static void test_the_less_loaded_of_two(void **state)
 {
     struct tvs_ring *ring = pool_make(50, mixed);
@@ -154,7 +154,7 @@ static void test_many_servers(void **state)
     free(ring);
 }
 
-/* What a class that a reload replaces may meet for a moment: the other kind of table, or one entry. */
+/* What a class that a reload replaces may meet for a moment: any table, down to one entry. */
 static void test_any_table_does(void **state)
 {
     struct tvs_ring *ring = pool_make(1, one);

@@ -32,7 +32,7 @@ enum tvs_proto { TVS_ICMP = 1, TVS_TCP = 6, TVS_UDP = 17 };
 
 enum tvs_mode { TVS_MODE_FULLNAT = 0, TVS_MODE_TUNNEL = 1 };
 
-/* How a class picks from its pool's table (core/schedule.h), and how the table is made of servers. */
+/* How a class picks from its pool's table (core/schedule.h), and how the table is made. */
 enum tvs_scheduler {
     TVS_SCHED_WRR = 0,
     TVS_SCHED_RR = 1,
