@@ -148,7 +148,7 @@ def of_directory(
 
 
 def _one_of_each(classes: list[_Class]) -> dict[int, str]:
-    """Classes that differ only in timeouts, or in rr and wrr, cost the same: the first of a kind."""
+    """Classes that differ only in timeouts, or as rr and wrr do, cost the same: the first."""
     found: dict[str, int] = {}
     for each in classes:
         found.setdefault(each.label, each.id)
