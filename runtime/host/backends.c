@@ -12,14 +12,15 @@
 #include "netlink.h"
 #include "pools_map.h"
 
-/* What is rebuilt takes the control thread about a tenth of its time at most: see rebuild(). */
-enum { ENTRIES_PER_MS_OF_REST = 512 };
+/* To make a pool's tables takes about a tenth of the control thread's time at most. */
+enum { ENTRIES_PER_MS_OF_REST = 512, RETRY_MS = 1000 };
 
 struct pool {
     struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
     char *name;
     struct tvs_table_config table;
     bool dirty;
+    uint64_t rest_until_ms; /* no other table before */
     uint32_t n_members;
     uint32_t *members; /* backend ids in the site's order */
 };
@@ -33,8 +34,7 @@ struct tvs_backends {
     struct tvs_pools_map by_name;
     struct tvs_backends_map map; /* (pool, address, port) -> id */
     struct tvs_timer rebuild;
-    uint64_t rest_until_ms; /* nothing is rebuilt before */
-    uint32_t *scratch;      /* [TVS_MAX_BACKENDS] */
+    uint32_t *scratch; /* [TVS_MAX_BACKENDS] */
 };
 
 unsigned tvs_backends_count(const struct tvs_host *host)
@@ -92,51 +92,48 @@ static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ri
         tvs_warning("pool %s: no memory to retire a ring, it stays", pool->name);
 }
 
-static int ring_rebuild(struct tvs_host *host, struct pool *pool)
+/* A table that cannot be made for want of memory is tried again; the old one stays till then. */
+static void pool_rebuild(struct tvs_host *host, struct pool *pool, uint64_t now_ms)
 {
     struct tvs_ring *ring;
     int err = tvs_pool_table_make(&ring, &pool->table, host->backends->table, pool->members,
                                   pool->n_members);
 
-    pool->dirty = false;
-    if (!err)
-        ring_publish(host, pool, ring);
-    return err;
-}
-
-static void rebuild_later(struct tvs_host *host)
-{
-    uint64_t now_ms = tvs_loop_now_ms(host->loop), at_ms = host->backends->rest_until_ms;
-
-    tvs_timer_set(host->loop, &host->backends->rebuild, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+    pool->dirty = err == -ENOMEM;
+    if (err) {
+        tvs_error("pool %s: cannot build its schedule: %s", pool->name, strerror(-err));
+        pool->rest_until_ms = now_ms + RETRY_MS;
+        return;
+    }
+    pool->rest_until_ms = now_ms + ring->len / ENTRIES_PER_MS_OF_REST;
+    ring_publish(host, pool, ring);
 }
 
 /*
- * Makes the tables of all pools that changed. Then it rests, for as long as the tables are large: a
- * thousand servers whose first checks end one by one are not worth a thousand large tables.
+ * The tables of pools that changed. One that was made a moment ago rests first, for as long as it
+ * is large, unless it is needed `at_once`: a thousand servers whose first checks end one by one are
+ * not worth a thousand large tables.
  */
-static void rebuild(void *context)
+static void rebuild(struct tvs_host *host, bool at_once)
 {
-    struct tvs_host *host = context;
     struct tvs_backends *backends = host->backends;
-    uint64_t entries = 0;
-    int err;
+    uint64_t now_ms = tvs_loop_now_ms(host->loop), next_ms = UINT64_MAX;
 
     for (unsigned i = 0; i < backends->n_pools; i++) {
-        if (!backends->pools[i]->dirty)
-            continue;
-        err = ring_rebuild(host, backends->pools[i]);
-        if (!err) {
-            entries += backends->pools[i]->published.ring->len;
-            continue;
-        }
-        tvs_error("pool %s: cannot build its schedule: %s", backends->pools[i]->name,
-                  strerror(-err));
-        backends->pools[i]->dirty = err == -ENOMEM;
-        if (err == -ENOMEM)
-            tvs_timer_set(host->loop, &backends->rebuild, 1000, 0);
+        struct pool *pool = backends->pools[i];
+
+        if (pool->dirty && (at_once || now_ms >= pool->rest_until_ms))
+            pool_rebuild(host, pool, now_ms);
+        if (pool->dirty && pool->rest_until_ms < next_ms)
+            next_ms = pool->rest_until_ms;
     }
-    backends->rest_until_ms = tvs_loop_now_ms(host->loop) + entries / ENTRIES_PER_MS_OF_REST;
+    if (next_ms != UINT64_MAX)
+        tvs_timer_set(host->loop, &backends->rebuild, (uint32_t)(next_ms - now_ms), 0);
+}
+
+static void rebuild_due(void *context)
+{
+    rebuild(context, false);
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */
@@ -158,7 +155,7 @@ static void backend_apply(struct tvs_host *host, uint32_t id)
     __atomic_store_n(&backend->state, state, __ATOMIC_RELAXED);
     __atomic_store_n(&backend->weight, info->weight, __ATOMIC_RELAXED);
     backends->pools[info->pool]->dirty = true;
-    rebuild_later(host);
+    tvs_timer_set(host->loop, &backends->rebuild, 0, 0);
 }
 
 void tvs_backends_health(struct tvs_host *host, uint32_t id, bool healthy)
@@ -362,7 +359,7 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
     }
     for (unsigned i = 0; i < backends->n_backends; i++)
         backends->info[i].current = backends->info[i].serial == backends->serial;
-    rebuild(host);
+    rebuild(host, true);
     tvs_netlink_touch(host);
 
 free_lists:
@@ -390,7 +387,7 @@ int tvs_backends_start(struct tvs_host *host)
     backends->table = calloc(TVS_MAX_BACKENDS, sizeof(backends->table[0]));
     backends->info = calloc(TVS_MAX_BACKENDS, sizeof(backends->info[0]));
     backends->scratch = calloc(TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
-    tvs_timer_init(&backends->rebuild, rebuild, host);
+    tvs_timer_init(&backends->rebuild, rebuild_due, host);
     if (!backends->table || !backends->info || !backends->scratch ||
         tvs_backends_map_init(&backends->map, TVS_MAX_BACKENDS) != 0) {
         tvs_backends_stop(host);

@@ -274,6 +274,10 @@ static void large_tables_are_not_made_one_after_the_other(void **state)
         turn();
     for (uint32_t i = 0; i < CHANGES; i++)
         assert_int_equal(share(id_of(A + i)), 0);
+    /* a reload does not wait */
+    many[CHANGES].drain = true;
+    assert_int_equal(bind_web(many, N, TVS_CHECK_NONE), 0);
+    assert_int_equal(share(id_of(A + CHANGES)), 0);
 }
 
 int main(void)
