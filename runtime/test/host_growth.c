@@ -83,8 +83,6 @@ static struct wide wide_make(uint32_t first, uint32_t n)
             (struct tvs_gen_route){.address = 0xcb000000 + number, .prefix_len = 32};
         wide.pools[i] = (struct tvs_gen_pool){
             .name = wide.names[i],
-            .scheduler = i % 2 ? TVS_SCHED_MAGLEV : TVS_SCHED_WRR,
-            .table_size = 251,
             .n_backends = PER_POOL,
             .backends = &wide.backends[i * PER_POOL],
             .check = {.kind = TVS_CHECK_TCP, .every_ms = 1000, .timeout_ms = 500, .rise = 1}};
