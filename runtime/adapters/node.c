@@ -59,38 +59,30 @@ static uint16_t route(const void *fib, uint32_t daddr_be)
     return 1;
 }
 
-static int ring_publish(struct tvs_node *node, uint32_t pool)
+static int table_publish(struct tvs_node *node, uint32_t pool)
 {
     const struct tvs_gen_pool *described = &node->generation->pools[pool];
-    uint32_t n = described->n_backends;
-    uint32_t *weight = calloc(n + 1, 2 * sizeof(*weight));
-    uint32_t *id = weight + n + 1;
-    struct tvs_ring *ring = NULL;
+    const uint64_t *key = node->generation->path_site->flow_key;
+    struct tvs_table_config config = {
+        .scheduler = described->scheduler,
+        .table_size = described->table_size,
+        .key = {key[0], key[1]},
+    };
+    uint32_t *id = calloc(described->n_backends + 1, sizeof(*id));
+    struct tvs_ring *table;
     int rc = -ENOMEM;
 
-    if (!weight)
+    if (!id)
         return rc;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct tvs_backend *backend = &node->backends[node->first_backend[pool] + i];
-        bool takes_new = backend->state == TVS_BACKEND_UP && backend->weight;
-
-        id[i] = backend->id;
-        weight[i] = !takes_new ? 0 : described->scheduler == TVS_SCHED_RR ? 1 : backend->weight;
-    }
-    ring = malloc(sizeof(*ring) + (size_t)tvs_ring_len(weight, n) * sizeof(ring->backend[0]));
-    if (!ring)
-        goto out;
-    ring->len = 0;
-    rc = tvs_ring_build(ring, id, weight, n);
-    if (rc) {
-        free(ring);
-        goto out;
-    }
+    for (uint32_t i = 0; i < described->n_backends; i++)
+        id[i] = node->first_backend[pool] + i;
+    rc = tvs_pool_table_make(&table, &config, node->backends, id, described->n_backends);
+    free(id);
+    if (rc)
+        return rc;
     free((void *)(uintptr_t)node->pools[pool].ring);
-    node->pools[pool].ring = ring;
-out:
-    free(weight);
-    return rc;
+    node->pools[pool].ring = table;
+    return 0;
 }
 
 static int pools_make(struct tvs_node *node)
@@ -122,7 +114,7 @@ static int pools_make(struct tvs_node *node)
                 .id = id,
             };
         }
-        int rc = ring_publish(node, p);
+        int rc = table_publish(node, p);
         if (rc)
             return rc;
     }
@@ -420,7 +412,7 @@ int tvs_node_set_backend(struct tvs_node *node, uint32_t pool, uint32_t index, u
     backend = &node->backends[node->first_backend[pool] + index];
     backend->state = state;
     backend->weight = weight;
-    return ring_publish(node, pool);
+    return table_publish(node, pool);
 }
 
 int tvs_node_set_nexthop(struct tvs_node *node, uint8_t port, bool valid)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The site that the bench runs when it is given none: one worker with 72 local IPs, room for four
- * million sessions; one class for TCP and one for UDP; 64 servers. Built three times: as generated
- * code is; with OPAQUE=1, where site and classes reach the same path through pointers of which the
- * compiler knows nothing, so that every decision is taken at run time; and with SYNCED=1, where
- * peers are told of sessions.
+ * million sessions; one class for TCP and one for UDP; 64 servers. Built as generated code is; with
+ * OPAQUE=1, where site and classes reach the same path through pointers of which the compiler knows
+ * nothing, so that every decision is taken at run time; with SYNCED=1, where peers are told of
+ * sessions; and with each SCHEDULER that does not go in turns.
  */
 #include "tvs/generation.h"
 #include "core/path.h"
@@ -59,6 +59,7 @@ static const struct tvs_site site = {
     .lip_base = LIP_BASE,
     .lip_count = ROWS(lip_table),
     .lips = lip_table,
+    .flow_key = {UINT64_C(0x0011223344556677), UINT64_C(0x8899aabbccddeeff)},
     .vip_mask = ROWS(vip_table) - 1,
     .vip_probes = ROWS(vip_table),
     .vips = vip_table,
@@ -67,7 +68,7 @@ static const struct tvs_site site = {
 static const struct tvs_class classes[N_CLASSES] = {
     {.proto = TVS_TCP,
      .is_synced = SYNCED,
-     .scheduler = TVS_SCHED_WRR,
+     .scheduler = SCHEDULER,
      .on_down = TVS_ON_DOWN_RESET,
      .timeout_ticks = {[TVS_S_SYN] = 600,
                        [TVS_S_SYN_ACK] = 600,
@@ -78,7 +79,7 @@ static const struct tvs_class classes[N_CLASSES] = {
                        [TVS_S_RESET] = 100}},
     {.proto = TVS_UDP,
      .is_synced = SYNCED,
-     .scheduler = TVS_SCHED_WRR,
+     .scheduler = SCHEDULER,
      .on_down = TVS_ON_DOWN_RESET,
      .timeout_ticks = {[TVS_S_UDP] = 3000}},
 };
@@ -181,8 +182,9 @@ static const struct tvs_gen_backend backends[] = {SIXTY_FOUR(BACKEND_ROW)};
 
 static const struct tvs_gen_pool pools[] = {
     {.name = "bench",
-     .scheduler = TVS_SCHED_WRR,
+     .scheduler = SCHEDULER,
      .on_down = TVS_ON_DOWN_RESET,
+     .table_size = 16381, /* as the compiler would give 64 servers that are scheduled by hash */
      .n_backends = ROWS(backends),
      .backends = backends},
 };

@@ -20,26 +20,30 @@ command -v valgrind >/dev/null || {
     exit 1
 }
 [ -e "$build/build.ninja" ] || meson setup "$build" runtime -Dbench=true -Ddpdk=none >/dev/null
-ninja -C "$build" --quiet bench/tvs-bench bench/bench-site.so >/dev/null
+ninja -C "$build" --quiet bench/tvs-bench bench/bench-{site,maglev,source-hash,least-loaded}.so >/dev/null
 
-# class, path, direction, open sessions of $capacity, packets per repeat (new: 4096, in batches of the pool)
+# class, path, direction, open sessions of $capacity, packets per repeat (new: 4096, in batches of the pool),
+# site if it is another than bench-site
 paths='tcp request request 8192 1024
 tcp reply reply 8192 1024
 tcp close close 8192 1024
 tcp new-empty new 512 64
 tcp new-95 new 7782 256
 tcp refused refused 8192 1024
+tcp new-maglev new 512 64 bench-maglev
+tcp new-source-hash new 512 64 bench-source-hash
+tcp new-least-loaded new 512 64 bench-least-loaded
 udp request request 8192 1024
 udp reply reply 8192 1024
 udp new-empty new 512 64
 udp new-95 new 7782 256
 udp refused refused 8192 1024'
 
-collected() { # class direction sessions packets repeats
+collected() { # class direction sessions packets repeats site
     local count
     count=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=bench_counted_burst \
         "$build/bench/tvs-bench" --small-pages --class "$1" --direction "$2" --sessions "$3" --capacity $capacity \
-        --packets "$4" --repeats "$5" "$build/bench/bench-site.so" 2>&1 | sed -n 's/.*Collected : //p')
+        --packets "$4" --repeats "$5" "$build/bench/$6.so" 2>&1 | sed -n 's/.*Collected : //p')
     [ "${count:-0}" -gt 0 ] || {
         echo "bench-check: nothing was counted for $1 $2" >&2
         exit 1
@@ -48,11 +52,11 @@ collected() { # class direction sessions packets repeats
 }
 
 # The difference of two runs: what opens the sessions and loads the libraries is in both.
-per_packet() { # class path direction sessions packets
-    local few=2 many=6 per_repeat=$5 low high
+per_packet() { # class path direction sessions packets [site]
+    local few=2 many=6 per_repeat=$5 site=${6:-bench-site} low high
     [ "$3" != new ] || per_repeat=4096
-    low=$(collected "$1" "$3" "$4" "$5" $few)
-    high=$(collected "$1" "$3" "$4" "$5" $many)
+    low=$(collected "$1" "$3" "$4" "$5" $few "$site")
+    high=$(collected "$1" "$3" "$4" "$5" $many "$site")
     echo "$1 $2 $(awk -v n=$((high - low)) -v m=$(((many - few) * per_repeat)) 'BEGIN { printf "%.1f", n / m }')"
 }
 
@@ -81,7 +85,7 @@ join -a 1 -a 2 -e 0 -o 0,1.2,2.2 <(awk '!/^#/ {print $1 "-" $2, $3}' "$recorded"
         function fail(why) { failures = failures "bench-check: " why "\n" }
         { now[$1] = $3
           change = $2 > 0 ? 100 * ($3 - $2) / $2 : 0
-          printf "%-13s recorded %6.1f  now %6.1f  %+5.1f %%\n", $1, $2, $3, change
+          printf "%-20s recorded %6.1f  now %6.1f  %+5.1f %%\n", $1, $2, $3, change
           if ($2 <= 0 || $3 <= 0) fail($1 " is in one list only")
           else if (change > tolerance) fail($1 " is more than " tolerance " % longer")
           else if (-change > tolerance) fail($1 " is more than " tolerance \

@@ -24,6 +24,19 @@ const char *tvs_drop_text(unsigned reason)
     return reason < TVS_N_DROPS ? drop_texts[reason] : "unknown reason";
 }
 
+const char *tvs_scheduler_name(unsigned scheduler)
+{
+    static const char *const names[] = {
+        [TVS_SCHED_WRR] = "wrr",
+        [TVS_SCHED_RR] = "rr",
+        [TVS_SCHED_MAGLEV] = "maglev",
+        [TVS_SCHED_SOURCE_HASH] = "source-hash",
+        [TVS_SCHED_LEAST_LOADED] = "least-loaded",
+    };
+
+    return scheduler < sizeof(names) / sizeof(names[0]) ? names[scheduler] : "unknown";
+}
+
 const char *tvs_state_name(unsigned state)
 {
     static const char *const names[TVS_N_STATES] = {

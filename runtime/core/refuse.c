@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host checks of a generation before it believes a word of it. */
+#include "core/schedule.h"
 #include "core/vlan.h"
 #include "tvs/core.h"
+
+static const char *refuse_pools(const struct tvs_generation *generation)
+{
+    for (uint32_t i = 0; i < generation->n_pools; i++) {
+        const struct tvs_gen_pool *pool = &generation->pools[i];
+
+        if (pool->scheduler > TVS_SCHED_LEAST_LOADED)
+            return "a pool has a scheduler that the host does not know";
+        if (!tvs_schedule_has_turns(pool->scheduler) &&
+            !tvs_maglev_size_is_valid(pool->table_size, pool->n_backends))
+            return "a pool's table cannot have its size";
+    }
+    return NULL;
+}
 
 static const char *refuse_sync(const struct tvs_generation *generation)
 {
@@ -36,7 +51,7 @@ static const char *refuse_services(const struct tvs_generation *generation)
 
 const char *tvs_generation_refuse(const struct tvs_generation *generation)
 {
-    const char *services;
+    const char *why;
 
     if (generation->abi_version != TVS_ABI_VERSION)
         return "compiled for another host (ABI version differs)";
@@ -65,6 +80,8 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
     for (uint32_t i = 0; i < generation->steering.reta_size; i++)
         if (generation->steering.reta[i] >= generation->cores.n_workers)
             return "RETA names a worker that does not exist";
-    services = refuse_services(generation);
-    return services != NULL ? services : refuse_sync(generation);
+    why = refuse_services(generation);
+    if (why == NULL)
+        why = refuse_pools(generation);
+    return why != NULL ? why : refuse_sync(generation);
 }

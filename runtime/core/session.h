@@ -5,6 +5,7 @@
 
 #include "core/csum.h"
 #include "core/free_ring.h"
+#include "core/schedule.h"
 #include "core/sync_queue.h"
 #include "core/table.h"
 #include "tvs/site.h"
@@ -68,24 +69,19 @@ TVS_INLINE bool tvs_source_is_martian(uint32_t saddr_be, uint32_t vip_be)
     return first == 0 || first == 127 || first >= 224 || saddr_be == vip_be;
 }
 
-/* The pool's next server in this worker's own turn; NULL when none is up. */
-TVS_INLINE const struct tvs_backend *tvs_schedule(const struct tvs_site *site,
-                                                  const struct tvs_worker *worker, uint32_t pool,
-                                                  uint32_t *next)
+/* The pool's server for the session of `key`; NULL when none is up. */
+TVS_INLINE const struct tvs_backend *tvs_schedule(uint8_t scheduler, const struct tvs_site *site,
+                                                  const struct tvs_worker *worker,
+                                                  const struct tvs_key *key, uint32_t hash,
+                                                  uint32_t pool, uint32_t *next)
 {
     const struct tvs_binding *binding = worker->binding;
     const struct tvs_ring *ring = __atomic_load_n(&binding->pools[pool]->ring, __ATOMIC_ACQUIRE);
-    uint32_t at = worker->ring_pos[pool];
 
     if (TVS_UNLIKELY(ring == NULL || ring->len == 0))
         return NULL;
-    if (TVS_UNLIKELY(at >= ring->len)) {
-        /* the first session ever, where each worker starts elsewhere, or a ring that got shorter */
-        at = at == UINT32_MAX ? (uint32_t)((uint64_t)worker->index * ring->len / site->n_workers)
-                              : at % ring->len;
-    }
-    *next = at + 1 == ring->len ? 0 : at + 1;
-    return &binding->backends[ring->backend[at]];
+    return &binding
+                ->backends[tvs_schedule_pick(scheduler, site, worker, ring, key, hash, pool, next)];
 }
 
 /*
@@ -109,10 +105,10 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     if (TVS_UNLIKELY(worker->n_sessions >= worker->max_sessions))
         return NULL;
     *reason = TVS_DROP_no_backend;
-    backend = tvs_schedule(site, worker, vip->pool, &next);
+    backend = tvs_schedule(class->scheduler, site, worker, key, hash, vip->pool, &next);
     if (class->has_sorry && TVS_UNLIKELY(backend == NULL)) {
         sorry = site->sorry[vip->service];
-        backend = tvs_schedule(site, worker, sorry, &next);
+        backend = tvs_schedule(class->sorry_schedule, site, worker, key, hash, sorry, &next);
     }
     if (TVS_UNLIKELY(backend == NULL))
         return NULL;
@@ -132,7 +128,9 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
 
     tvs_free_take(&worker->free);
     /* not a variable for either pool: to keep it costs the established path a register */
-    worker->ring_pos[sorry == TVS_NO_POOL ? vip->pool : sorry] = next;
+    if (sorry == TVS_NO_POOL ? tvs_schedule_has_turns(class->scheduler)
+                             : tvs_schedule_has_turns(class->sorry_schedule))
+        worker->ring_pos[sorry == TVS_NO_POOL ? vip->pool : sorry] = next;
     worker->n_sessions++;
     worker->backend_active[backend->id]++;
     worker->backend_opened[backend->id]++;

@@ -34,9 +34,10 @@ static json_t *backend(struct tvs_host *host, uint32_t id)
                                                  (json_int_t)a, "opened", (json_int_t)o));
     }
     return json_pack(
-        "{s:i, s:s, s:o, s:s, s:I, s:b, s:b, s:s, s:b, s:I, s:I, s:b, s:I, s:I, s:o}", "id",
-        (int)id, "pool", info->pool_name, "address", tvs_json_endpoint(info->address, info->port),
-        "state", tvs_backend_state_name(host->backend_table[id].state), "since_ms",
+        "{s:i, s:s, s:s, s:o, s:s, s:I, s:b, s:b, s:s, s:b, s:I, s:I, s:b, s:I, s:I, s:o}", "id",
+        (int)id, "pool", info->pool_name, "scheduler", tvs_backends_scheduler(host, id), "address",
+        tvs_json_endpoint(info->address, info->port), "state",
+        tvs_backend_state_name(host->backend_table[id].state), "since_ms",
         (json_int_t)(tvs_loop_now_ms(host->loop) - info->since_ms), "current", (int)info->current,
         "checked", (int)info->checked, "check", tvs_health_why(host, id), "drain", (int)info->drain,
         "weight", (json_int_t)info->weight, "weight_site", (json_int_t)info->weight_site,

@@ -13,13 +13,17 @@
 #include "pools_map.h"
 #include "vips.h"
 
+/* To make a pool's tables takes about a tenth of the control thread's time at most. */
+enum { ENTRIES_PER_MS_OF_REST = 512, RETRY_MS = 1000 };
+
 struct pool {
     struct tvs_pool published; /* workers hold its address: a pool never moves or ends */
     char *name;
-    uint8_t scheduler;
+    struct tvs_table_config table;
     bool dirty;
-    uint16_t number; /* in the generation bound last; TVS_NO_POOL: it has it not */
-    uint32_t level;  /* servers that count for `min-up` */
+    uint64_t rest_until_ms; /* no other table before */
+    uint16_t number;        /* in the generation bound last; TVS_NO_POOL: it has it not */
+    uint32_t level;         /* servers that count for `min-up` */
     uint32_t n_members;
     uint32_t *members; /* backend ids in the site's order */
 };
@@ -33,7 +37,7 @@ struct tvs_backends {
     struct tvs_pools_map by_name;
     struct tvs_backends_map map; /* (pool, address, port) -> id */
     struct tvs_timer rebuild;
-    uint32_t *scratch; /* [2 * TVS_MAX_BACKENDS] */
+    uint32_t *scratch; /* [TVS_MAX_BACKENDS] */
 };
 
 unsigned tvs_backends_count(const struct tvs_host *host)
@@ -44,6 +48,13 @@ unsigned tvs_backends_count(const struct tvs_host *host)
 const struct tvs_backend_info *tvs_backends_info(const struct tvs_host *host, uint32_t id)
 {
     return &host->backends->info[id];
+}
+
+const char *tvs_backends_scheduler(const struct tvs_host *host, uint32_t id)
+{
+    const struct tvs_backends *backends = host->backends;
+
+    return tvs_scheduler_name(backends->pools[backends->info[id].pool]->table.scheduler);
 }
 
 const char *tvs_backend_state_name(uint8_t state)
@@ -75,11 +86,6 @@ int64_t tvs_backends_find(const struct tvs_host *host, const char *pool, uint32_
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
-static uint32_t ring_weight(const struct pool *pool, uint32_t weight)
-{
-    return pool->scheduler == TVS_SCHED_RR && weight ? 1 : weight;
-}
-
 static void ring_publish(struct tvs_host *host, struct pool *pool, struct tvs_ring *ring)
 {
     struct tvs_ring *old = (struct tvs_ring *)(uintptr_t)pool->published.ring;
@@ -95,74 +101,76 @@ static bool is_unknown(const struct tvs_backend_info *info)
     return info->checked && !info->known && !info->drain && info->weight;
 }
 
-static int ring_rebuild(struct tvs_host *host, struct pool *pool)
+/* Servers that count for `min-up`. They do not wait for the pool's table. */
+static void level_set(struct tvs_host *host, struct pool *pool, bool tell)
 {
     struct tvs_backends *backends = host->backends;
-    uint32_t *id = backends->scratch, *weight = backends->scratch + TVS_MAX_BACKENDS;
-    struct tvs_ring *ring;
-    uint32_t n = 0, n_unknown = 0, len;
-    int err;
+    uint32_t before = pool->level, n = 0, n_unknown = 0;
 
-    pool->dirty = false;
     for (uint32_t i = 0; i < pool->n_members; i++) {
         const struct tvs_backend *backend = &backends->table[pool->members[i]];
 
-        if (backend->state != TVS_BACKEND_UP || !backend->weight) {
+        if (backend->state == TVS_BACKEND_UP && backend->weight)
+            n++;
+        else
             n_unknown += is_unknown(&backends->info[backend->id]);
-            continue;
-        }
-        id[n] = backend->id;
-        weight[n++] = ring_weight(pool, backend->weight);
     }
-    len = n ? tvs_ring_len(weight, n) : 0;
-    if (n && !len)
-        return -E2BIG;
-    ring = malloc(sizeof(*ring) + len * sizeof(ring->backend[0]));
-    if (!ring)
-        return -ENOMEM;
-    ring->len = 0;
-    err = n ? tvs_ring_build(ring, id, weight, n) : 0;
-    if (err) {
-        free(ring);
-        return err;
-    }
-    ring_publish(host, pool, ring);
-    pool->level = tvs_vips_level(pool->level, n, n_unknown);
-    return 0;
+    pool->level = tvs_vips_level(before, n, n_unknown);
+    if (tell && pool->level != before && pool->number != TVS_NO_POOL)
+        tvs_exception_pool_changed(host, pool->number, pool->level);
 }
 
-/* `tell`: VIPs follow, too; not while a generation is bound, whose pools have other numbers. */
-static void pools_follow(struct tvs_host *host, bool tell)
+/* A table that cannot be made for want of memory is tried again; the old one stays till then. */
+static void pool_rebuild(struct tvs_host *host, struct pool *pool, uint64_t now_ms)
+{
+    struct tvs_ring *ring;
+    int err = tvs_pool_table_make(&ring, &pool->table, host->backends->table, pool->members,
+                                  pool->n_members);
+
+    pool->dirty = err == -ENOMEM;
+    if (err) {
+        tvs_error("pool %s: cannot build its schedule: %s", pool->name, strerror(-err));
+        pool->rest_until_ms = now_ms + RETRY_MS;
+        return;
+    }
+    pool->rest_until_ms = now_ms + ring->len / ENTRIES_PER_MS_OF_REST;
+    ring_publish(host, pool, ring);
+}
+
+/*
+ * The tables of pools that changed. One that was made a moment ago rests first, for as long as it
+ * is large, unless it is needed `at_once`: a thousand servers whose first checks end one by one are
+ * not worth a thousand large tables. `tell`: VIPs follow, too; not while a generation is bound,
+ * whose pools have other numbers.
+ */
+static void pools_follow(struct tvs_host *host, bool at_once, bool tell)
 {
     struct tvs_backends *backends = host->backends;
-    int err;
+    uint64_t now_ms = tvs_loop_now_ms(host->loop), next_ms = UINT64_MAX;
 
     for (unsigned i = 0; i < backends->n_pools; i++) {
         struct pool *pool = backends->pools[i];
-        uint32_t level = pool->level;
 
         if (!pool->dirty)
             continue;
-        err = ring_rebuild(host, pool);
-        if (tell && pool->level != level && pool->number != TVS_NO_POOL)
-            tvs_exception_pool_changed(host, pool->number, pool->level);
-        if (!err)
-            continue;
-        tvs_error("pool %s: cannot build its schedule: %s", pool->name, strerror(-err));
-        pool->dirty = err == -ENOMEM;
-        if (err == -ENOMEM)
-            tvs_timer_set(host->loop, &backends->rebuild, 1000, 0);
+        level_set(host, pool, tell);
+        if (at_once || now_ms >= pool->rest_until_ms)
+            pool_rebuild(host, pool, now_ms);
+        if (pool->dirty && pool->rest_until_ms < next_ms)
+            next_ms = pool->rest_until_ms;
     }
+    if (next_ms != UINT64_MAX)
+        tvs_timer_set(host->loop, &backends->rebuild, (uint32_t)(next_ms - now_ms), 0);
 }
 
-static void rebuild(void *context)
+static void rebuild_due(void *context)
 {
-    pools_follow(context, true);
+    pools_follow(context, false, true);
 }
 
 void tvs_backends_flush(struct tvs_host *host)
 {
-    pools_follow(host, true);
+    pools_follow(host, true, true);
 }
 
 void tvs_backends_levels(const struct tvs_host *host, struct tvs_vips *vips)
@@ -233,7 +241,8 @@ int tvs_backends_weight(struct tvs_host *host, uint32_t id, uint32_t weight)
     for (uint32_t i = 0; i < pool->n_members; i++) {
         uint32_t other = pool->members[i];
 
-        all[i] = ring_weight(pool, other == id ? weight : backends->info[other].weight);
+        all[i] = tvs_schedule_weight(pool->table.scheduler,
+                                     other == id ? weight : backends->info[other].weight);
         sum |= all[i];
     }
     if (sum && !tvs_ring_len(all, pool->n_members))
@@ -343,9 +352,7 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
         if (id < 0)
             return (int)id;
         (*members)[i] = (uint32_t)id;
-        weight[i] = config->scheduler == TVS_SCHED_RR && config->backends[i].weight
-                        ? 1
-                        : config->backends[i].weight;
+        weight[i] = tvs_schedule_weight(config->scheduler, config->backends[i].weight);
         any |= weight[i];
     }
     return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;
@@ -363,7 +370,7 @@ static void members_index(const struct tvs_backends *backends, uint16_t pool,
 }
 
 static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *config,
-                           uint16_t number, uint32_t *members, unsigned index)
+                           uint16_t number, const uint64_t *key, uint32_t *members, unsigned index)
 {
     struct tvs_backends *backends = host->backends;
     struct pool *pool = backends->pools[index];
@@ -371,7 +378,11 @@ static void members_commit(struct tvs_host *host, const struct tvs_gen_pool *con
     free(pool->members);
     pool->members = members;
     pool->n_members = config->n_backends;
-    pool->scheduler = config->scheduler;
+    pool->table = (struct tvs_table_config){
+        .scheduler = config->scheduler,
+        .table_size = config->table_size,
+        .key = {key[0], key[1]},
+    };
     pool->number = number;
     pool->dirty = true;
     for (uint32_t i = 0; i < config->n_backends; i++) {
@@ -401,14 +412,15 @@ int tvs_backends_bind(struct tvs_host *host, const struct tvs_generation *genera
     for (unsigned i = 0; i < backends->n_pools; i++)
         backends->pools[i]->number = TVS_NO_POOL;
     for (unsigned i = 0; i < generation->n_pools; i++) {
-        members_commit(host, &generation->pools[i], (uint16_t)i, members[i], number[i]);
+        members_commit(host, &generation->pools[i], (uint16_t)i, generation->path_site->flow_key,
+                       members[i], number[i]);
         pools[i] = &backends->pools[number[i]]->published;
         if (index)
             members_index(backends, (uint16_t)i, &generation->pools[i], members[i], index);
     }
     for (unsigned i = 0; i < backends->n_backends; i++)
         backends->info[i].current = backends->info[i].serial == backends->serial;
-    pools_follow(host, false);
+    pools_follow(host, true, false);
     tvs_netlink_touch(host);
 
 free_lists:
@@ -435,8 +447,8 @@ int tvs_backends_start(struct tvs_host *host)
     host->backends = backends;
     backends->table = calloc(TVS_MAX_BACKENDS, sizeof(backends->table[0]));
     backends->info = calloc(TVS_MAX_BACKENDS, sizeof(backends->info[0]));
-    backends->scratch = calloc(2 * TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
-    tvs_timer_init(&backends->rebuild, rebuild, host);
+    backends->scratch = calloc(TVS_MAX_BACKENDS, sizeof(backends->scratch[0]));
+    tvs_timer_init(&backends->rebuild, rebuild_due, host);
     if (!backends->table || !backends->info || !backends->scratch ||
         tvs_backends_map_init(&backends->map, TVS_MAX_BACKENDS) != 0) {
         tvs_backends_stop(host);

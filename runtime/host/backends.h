@@ -40,6 +40,9 @@ unsigned tvs_backends_count(const struct tvs_host *host);
 /* id < tvs_backends_count(). */
 const struct tvs_backend_info *tvs_backends_info(const struct tvs_host *host, uint32_t id);
 
+/* How its pool schedules new sessions, in the words of the language. */
+const char *tvs_backends_scheduler(const struct tvs_host *host, uint32_t id);
+
 /* -ENOENT: no such pool, or no such backend in it; `pool_known` tells which. */
 int64_t tvs_backends_find(const struct tvs_host *host, const char *pool, uint32_t address,
                           uint16_t port, bool *pool_known);

@@ -10,14 +10,19 @@
 
 /*
  * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
- * FIXTURE_NODE: the node, of two with session sync. FIXTURE_NAME: the symbol, since both can be
- * linked into one program. FIXTURE_VLAN: of the first port, 0 for none.
+ * FIXTURE_SCHEDULER: enum tvs_scheduler of all, or -1. FIXTURE_NODE: the node, of two with session
+ * sync. FIXTURE_NAME: the symbol, since both can be linked into one program. FIXTURE_VLAN: of the
+ * first port, 0 for none.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,
     BUCKETS = FIXTURE_BUCKETS,
     PORT_LAST = FIXTURE_PORT_LAST,
 };
+
+/* How a pool and its classes are scheduled, unless the variant says otherwise for all. */
+#define SCHEDULER(own) (FIXTURE_SCHEDULER < 0 ? (own) : FIXTURE_SCHEDULER)
+enum { TABLE_SIZE = 251 }; /* used by schedulers that hash */
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define ROWS(table)    (sizeof(table) / sizeof((table)[0]))
@@ -93,6 +98,7 @@ static const struct tvs_site site = {
     .lip_base = IP(172, 16, 0, 0),
     .lip_count = ROWS(lip_table),
     .lips = lip_table,
+    .flow_key = {UINT64_C(0x0011223344556677), UINT64_C(0x8899aabbccddeeff)},
     .vip_mask = ROWS(vip_table) - 1,
     .vip_probes = 2,
     .vips = vip_table,
@@ -111,28 +117,28 @@ static const struct tvs_site site = {
     }
 
 static const struct tvs_class class_0 = {.proto = TVS_TCP,
-                                         .scheduler = TVS_SCHED_WRR,
+                                         .scheduler = SCHEDULER(TVS_SCHED_WRR),
                                          .on_down = TVS_ON_DOWN_RESET,
                                          .is_synced = HAS_SYNC,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_1 = {.proto = TVS_TCP,
-                                         .scheduler = TVS_SCHED_RR,
+                                         .scheduler = SCHEDULER(TVS_SCHED_RR),
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
-                                         .sorry_schedule = TVS_SCHED_WRR,
+                                         .sorry_schedule = SCHEDULER(TVS_SCHED_WRR),
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_2 = {.proto = TVS_UDP,
-                                         .scheduler = TVS_SCHED_WRR,
+                                         .scheduler = SCHEDULER(TVS_SCHED_WRR),
                                          .on_down = TVS_ON_DOWN_RESET,
                                          .is_synced = HAS_SYNC,
                                          .timeout_ticks = UDP_TIMEOUTS};
 static const struct tvs_class class_3 = {.proto = TVS_UDP,
-                                         .scheduler = TVS_SCHED_RR,
+                                         .scheduler = SCHEDULER(TVS_SCHED_RR),
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
-                                         .sorry_schedule = TVS_SCHED_WRR,
+                                         .sorry_schedule = SCHEDULER(TVS_SCHED_WRR),
                                          .timeout_ticks = UDP_TIMEOUTS};
 
 TVS_INLINE enum tvs_request_result request(uint8_t class_id, struct tvs_worker *worker,
@@ -272,18 +278,21 @@ static const struct tvs_gen_backend kept[] = {
 
 static const struct tvs_gen_pool pools[N_POOLS] = {
     [POOL_WEB] = {.name = "web",
-                  .scheduler = TVS_SCHED_WRR,
+                  .scheduler = SCHEDULER(TVS_SCHED_WRR),
                   .on_down = TVS_ON_DOWN_RESET,
+                  .table_size = TABLE_SIZE,
                   .n_backends = ROWS(web),
                   .backends = web},
     [POOL_DNS] = {.name = "dns",
-                  .scheduler = TVS_SCHED_WRR,
+                  .scheduler = SCHEDULER(TVS_SCHED_WRR),
                   .on_down = TVS_ON_DOWN_RESET,
+                  .table_size = TABLE_SIZE,
                   .n_backends = ROWS(dns),
                   .backends = dns},
     [POOL_KEPT] = {.name = "kept",
-                   .scheduler = TVS_SCHED_RR,
+                   .scheduler = SCHEDULER(TVS_SCHED_RR),
                    .on_down = TVS_ON_DOWN_KEEP,
+                   .table_size = TABLE_SIZE,
                    .n_backends = ROWS(kept),
                    .backends = kept},
 };

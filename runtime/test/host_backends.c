@@ -53,14 +53,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static int bind_web(const struct tvs_gen_backend *backends, uint32_t n, uint8_t check)
+static int bind_scheduled(const struct tvs_gen_backend *backends, uint32_t n, uint8_t check,
+                          uint8_t scheduler)
 {
-    const struct tvs_gen_pool gen_pools[] = {
-        {.name = "web", .n_backends = n, .backends = backends, .check = {.kind = check}},
-        {.name = "empty"}};
-    const struct tvs_generation generation = {.n_pools = 2, .pools = gen_pools};
+    const struct tvs_gen_pool gen_pools[] = {{.name = "web",
+                                              .scheduler = scheduler,
+                                              .table_size = 251,
+                                              .n_backends = n,
+                                              .backends = backends,
+                                              .check = {.kind = check}},
+                                             {.name = "empty", .table_size = 251}};
+    const struct tvs_generation generation = {
+        .n_pools = 2, .pools = gen_pools, .path_site = &stub_site};
 
     return tvs_backends_bind(&host, &generation, pools, NULL);
+}
+
+static int bind_web(const struct tvs_gen_backend *backends, uint32_t n, uint8_t check)
+{
+    return bind_scheduled(backends, n, check, TVS_SCHED_WRR);
 }
 
 /* How often `id` is in the ring. */
@@ -233,6 +244,96 @@ static void impossible_weights_are_refused_whole(void **state)
     assert_int_equal(tvs_backends_info(&host, id_of(B))->weight, 2);
 }
 
+static const struct tvs_gen_backend trio[] = {
+    {.address = A, .port = 80, .weight = 1},
+    {.address = B, .port = 80, .weight = 1},
+    {.address = C, .port = 80, .weight = 1},
+};
+
+/* Entries of the others that changed hands between two tables. */
+static uint32_t moved(const struct tvs_ring *one, const struct tvs_ring *other, uint32_t except)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < one->len; i++)
+        n += one->backend[i] != except && one->backend[i] != other->backend[i];
+    return n;
+}
+
+static void maglev_tables_follow_health_drain_and_weight(void **state)
+{
+    const struct tvs_ring *full;
+
+    (void)state;
+    assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, TVS_SCHED_MAGLEV), 0);
+    full = pools[0]->ring; /* retired only when the test ends */
+    assert_int_equal(full->len, 251);
+    assert_in_range(share(id_of(A)), 83, 84);
+    assert_in_range(share(id_of(B)), 83, 84);
+
+    tvs_backends_drain(&host, id_of(B), true);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 251);
+    assert_int_equal(share(id_of(B)), 0);
+    assert_true(moved(full, pools[0]->ring, id_of(B)) * 100 <= 251 * 5);
+    tvs_backends_drain(&host, id_of(B), false);
+    turn();
+    assert_int_equal(moved(full, pools[0]->ring, UINT32_MAX), 0);
+
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), 3), 0);
+    turn();
+    assert_in_range(share(id_of(A)), 150, 151);
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), 0), 0);
+    turn();
+    assert_int_equal(share(id_of(A)), 0);
+    tvs_backends_drain(&host, id_of(B), true);
+    tvs_backends_drain(&host, id_of(C), true);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 0);
+    assert_int_equal(pools[1]->ring->len, 0);
+}
+
+static void a_pool_changes_its_scheduler(void **state)
+{
+    (void)state;
+    assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, TVS_SCHED_LEAST_LOADED), 0);
+    assert_int_equal(pools[0]->ring->len, 3);
+    assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, TVS_SCHED_SOURCE_HASH), 0);
+    assert_int_equal(pools[0]->ring->len, 251);
+    assert_string_equal(tvs_backends_scheduler(&host, id_of(A)), "source-hash");
+    assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, TVS_SCHED_RR), 0);
+    assert_int_equal(pools[0]->ring->len, 3);
+    assert_string_equal(tvs_backends_scheduler(&host, id_of(A)), "rr");
+}
+
+/* After a large table the next one waits, and then has all that has changed meanwhile. */
+static void large_tables_are_not_made_one_after_the_other(void **state)
+{
+    enum { N = 400, CHANGES = 20 };
+    static struct tvs_gen_backend many[N];
+    unsigned before;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++)
+        many[i] = (struct tvs_gen_backend){.address = A + i, .port = 80, .weight = 1 + i % 100};
+    assert_int_equal(bind_web(many, N, TVS_CHECK_NONE), 0);
+    assert_true(pools[0]->ring->len > 16 * 1024);
+    before = stub_retired.n;
+    for (uint32_t i = 0; i < CHANGES; i++) {
+        tvs_backends_drain(&host, id_of(A + i), true);
+        turn();
+    }
+    assert_true(stub_retired.n - before < CHANGES / 2);
+    for (unsigned i = 0; i < 100 && share(id_of(A + CHANGES - 1)) != 0; i++)
+        turn();
+    for (uint32_t i = 0; i < CHANGES; i++)
+        assert_int_equal(share(id_of(A + i)), 0);
+    /* a reload does not wait */
+    many[CHANGES].drain = true;
+    assert_int_equal(bind_web(many, N, TVS_CHECK_NONE), 0);
+    assert_int_equal(share(id_of(A + CHANGES)), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -244,6 +345,9 @@ int main(void)
         TEST(operators_weight_counts),
         TEST(ids_and_marks_outlive_generations),
         TEST(impossible_weights_are_refused_whole),
+        TEST(maglev_tables_follow_health_drain_and_weight),
+        TEST(a_pool_changes_its_scheduler),
+        TEST(large_tables_are_not_made_one_after_the_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,6 @@ struct wide {
     struct tvs_pool **bound;
 };
 
-static const struct tvs_site no_sorry;
 
 static struct wide wide_make(uint32_t first, uint32_t n)
 {
@@ -92,13 +91,13 @@ static struct wide wide_make(uint32_t first, uint32_t n)
             .backends = &wide.backends[i * PER_POOL],
             .check = {.kind = TVS_CHECK_TCP, .every_ms = 1000, .timeout_ms = 500, .rise = 1}};
     }
-    wide.generation = (struct tvs_generation){.path_site = &no_sorry,
-                                              .n_services = n,
+    wide.generation = (struct tvs_generation){.n_services = n,
                                               .services = wide.services,
                                               .n_vip_routes = n,
                                               .vip_routes = wide.routes,
                                               .n_pools = n,
-                                              .pools = wide.pools};
+                                              .pools = wide.pools,
+                                              .path_site = &stub_site};
     return wide;
 }
 

@@ -180,7 +180,7 @@ static void start_checks_for(uint8_t kind, uint32_t every_ms, uint32_t timeout_m
                                            .expect = expect,
                                            .path = "/healthz",
                                            .host = "check.example"}};
-    generation = (struct tvs_generation){.n_pools = 1, .pools = &pool};
+    generation = (struct tvs_generation){.n_pools = 1, .pools = &pool, .path_site = &stub_site};
     bound.generation = &generation;
     host.bound = &bound;
     assert_int_equal(tvs_backends_start(&host), 0);

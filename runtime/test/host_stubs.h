@@ -10,6 +10,11 @@
 #include "host/host.h"
 #include "host/netlink.h"
 
+/* What every generation has. */
+static const struct tvs_site stub_site = {
+    .flow_key = {UINT64_C(0x0011223344556677), UINT64_C(0x8899aabbccddeeff)},
+};
+
 /* Workers that never turn: what is retired stays readable until the end of the test. */
 enum { STUB_RETIRED = 2 * TVS_MAX_POOLS };
 static struct {

@@ -159,11 +159,11 @@ static void print_backends(const json_t *answer)
     size_t i;
     char time[32];
 
-    printf("%-16s %-21s %-6s %-8s %6s %8s %12s  %s\n", "pool", "server", "state", "for", "weight",
-           "active", "opened", "check");
+    printf("%-16s %-12s %-21s %-6s %-8s %6s %8s %12s  %s\n", "pool", "schedule", "server", "state",
+           "for", "weight", "active", "opened", "check");
     json_array_foreach(json_object_get(answer, "backends"), i, item)
-        printf("%-16s %-21s %-6s %-8s %6lld %8lld %12lld  %s%s\n", text(item, "pool"),
-               text(item, "address"), text(item, "state"),
+        printf("%-16s %-12s %-21s %-6s %-8s %6lld %8lld %12lld  %s%s\n", text(item, "pool"),
+               text(item, "scheduler"), text(item, "address"), text(item, "state"),
                duration(number(item, "since_ms"), time, sizeof(time)), number(item, "weight"),
                number(item, "active"), number(item, "opened"),
                yes(item, "checked") ? text(item, "check") : "none",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.naive.scheduled import scheduled_site
 from tvsc.bench import generic
 from tvsc.bench.errors import BenchError
 from tvsc.bench.harness import Batch, run_batch
@@ -61,6 +62,21 @@ def written(out: Path) -> Path:
 @pytest.fixture(scope="module")
 def result(written: Path) -> PathResult:
     return PathResult.model_validate_json(written.read_text(encoding="utf-8"))
+
+
+def test_every_schedule_is_measured(out: Path) -> None:
+    """New sessions of a class for each: only classes that go in turns are alike."""
+    done = _tvsc(
+        *("path", str(scheduled_site()), *TINY, "--direction", "new", "--workers", "1"),
+        *("--no-count", "--out", str(out / "scheduled"), "--format", "json"),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert {row["workload"]["service_class"] for row in rows} == {
+        "fullnat+maglev/tcp",
+        "fullnat+least-loaded/tcp",
+        "fullnat+source-hash/udp",
+    }
 
 
 def test_every_combination_is_there_once(result: PathResult) -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compile.sites import SYNC, make_cluster, make_site
+from tests.compile.sites import SYNC, make_cluster, make_pool, make_site
 from tvsc.checks.capacity_load import Room, demand_of, load_fits, room_of
 from tvsc.checks.capacity_report import Usage, capacity
 from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, told_per_s
 from tvsc.cli.main import main
-from tvsc.model import Load, Site, Steering
+from tvsc.model import Load, Schedule, Site, Steering
 from tvsc.plan.memory import plan_memory
 from tvsc.plan.rss import reta
 
@@ -209,8 +209,19 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "local ports",
         "flow rules",
         "hugepages",
+        "pool tables",
         "sync bandwidth",
     }
+
+
+def test_pool_tables() -> None:
+    """Twice four bytes for each entry of each pool that is used: 3 of one, 16381 of another."""
+    many = make_pool("web", schedule=Schedule.MAGLEV, servers=make_pool().servers * 41)
+    site = make_site(pools=(many, make_pool("unused"), *make_site().pools[2:]))
+    row = rows(site)["pool tables", "node"]
+    assert (row.unit, row.have) == ("KiB", None)
+    assert row.need == row.need_lost == -(-8 * (16381 + 3) // 1024)
+    assert row.note == "16,384 entries for the schedules of 2 pools; ordinary memory"
 
 
 def test_no_report_of_a_site_with_errors(capsys: pytest.CaptureFixture[str]) -> None:

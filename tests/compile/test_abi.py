@@ -9,7 +9,7 @@ import pytest
 
 from tests.compile.probe import run_c
 from tests.compile.sites import make_site, make_sources
-from tvsc.checks import capacity_sync
+from tvsc.checks import capacity, capacity_sync
 from tvsc.lower import settings_service
 from tvsc.plan import NodePlan, abi, plan_site
 from tvsc.plan.memory import buffer_bytes
@@ -36,6 +36,7 @@ CONSTANTS = {
     "TVS_N_STATES": len(abi.STATES),
     **{f"TVS_S_{name}": number for number, name in enumerate(abi.STATES)},
     "sizeof(struct tvs_tuple)": abi.RSS_INPUT_BYTES,
+    "TVS_RING_MAX": capacity.MAX_RING,
     "TVS_SYNC_SESSIONS": capacity_sync.SESSIONS_PER_MESSAGE,
     "sizeof(struct tvs_sync_session)": capacity_sync.SESSION_BYTES,
     "sizeof(struct tvs_sync_header)": capacity_sync.HEADER_BYTES,
@@ -47,6 +48,7 @@ def test_constants(tmp_path: Path) -> None:
         f'    printf("%llu\\n", (unsigned long long)({name}));' for name in CONSTANTS
     )
     source = f"""#include <stdio.h>
+#include "tvs/core.h"
 #include "tvs/generation.h"
 #include "tvs/site.h"
 #include "tvs/sync.h"

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.naive.scheduled import scheduled_site
 from tvsc.cli.main import main
 from tvsc.diag import render_text
 from tvsc.explain import Explainer, FlowExplanation, Kind, flow_print, parse_flow
+from tvsc.explain.types import ServicePart
 from tvsc.lower import load_site
 from tvsc.model import Steering
 
@@ -102,6 +104,71 @@ def test_the_last_cluster_keeps_what_a_sorry_pool_serves(tmp_path: Path) -> None
     assert explained.service is not None
     assert explained.service.keeps == ("B",)
     assert "withdraws the VIP, but in cluster B, the last" in flow_print.text(explained)
+
+
+@cache
+def of_scheduled() -> Explainer:
+    site, diagnostics, sources = load_site(scheduled_site())
+    assert site is not None, diagnostics
+    return Explainer(site, sources)
+
+
+def scheduled(text: str) -> ServicePart:
+    flow, mistakes, _ = parse_flow(text)
+    assert flow is not None, mistakes
+    service = of_scheduled().explain(flow).service
+    assert service is not None
+    return service
+
+
+def test_server_by_hash() -> None:
+    """By the flow with maglev, by the client alone with source-hash."""
+    ends = [f"198.51.100.7:{port}" for port in range(1024, 1064)]
+    by_flow = {scheduled(f"{end} -> 203.0.113.10:80/tcp").server for end in ends}
+    by_client = {scheduled(f"{end} -> 203.0.113.20:7/udp").server for end in ends}
+    assert by_flow == {f"10.20.0.{11 + n}:8080" for n in range(4)}
+    assert len(by_client) == 1
+    assert by_client < {"10.20.0.21:7", "10.20.0.22:7"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("rr", "the worker's own turn decides, each server once"),
+        ("wrr", "the worker's own turn decides, each server by its weight"),
+        ("least-loaded", "fewer of the worker's sessions for its weight"),
+        ("maglev", ":8080 while all are healthy; the flow's hash decides, the same on every node"),
+        ("source-hash", ":8080 while all are healthy; the hash of the client's address decides"),
+    ],
+)
+def test_text_of_schedules(
+    schedule: str, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text()
+    site = tmp_path / "site.tvs"
+    site.write_text(text.replace("schedule wrr", f"schedule {schedule}").replace(" weight 2", ""))
+    code, out, _ = run(["explain", "flow", str(site), REQUEST], capsys)
+    assert code == 0
+    (pool,) = [line for line in out.splitlines() if line.startswith("  pool web")]
+    assert f", {schedule}: " in pool
+    assert words in pool
+
+
+def test_servers_that_take_nothing_new_are_not_named(tmp_path: Path) -> None:
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text().replace("schedule wrr", "schedule maglev")
+    site_file = tmp_path / "site.tvs"
+    site_file.write_text(
+        re.sub(r"for i in 1..3 (.*) weight 1 }", r"for i in 1..3 \1 drain }", text)
+    )
+    site, diagnostics, sources = load_site(site_file)
+    assert site is not None, diagnostics
+    known = Explainer(site, sources)
+    for port in range(1024, 1064):
+        flow, _, _ = parse_flow(f"198.51.100.7:{port} -> 203.0.113.10:80/tcp")
+        assert flow is not None
+        service = known.explain(flow).service
+        assert service is not None
+        assert service.server == "10.20.0.14:8080"
 
 
 def test_cores_and_blocks() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.naive import runtime
 from tests.naive.craft import Frame
+from tests.naive.scheduled import scheduled_site
 from tests.naive.wire import SYN
 from tests.replay.run import replay_generation
 from tvsc.explain import Arrival, Explainer, Flow, FlowExplanation, Kind
@@ -24,17 +25,21 @@ NODE = "tvs-a2"
 FLOWS = 600
 MARTIANS = ("0.0.0.0", "0.255.0.1", "127.0.0.1", "127.255.255.255", "224.0.0.1", "255.255.255.255")
 
-# a TAP with a rule for each address, no rules at all, an 82599 with rules for blocks
+# a TAP with a rule for each address, no rules at all, an 82599 with rules for blocks; pools that
+# are scheduled by hash and by load
 CASES = [
     ("laptop", Steering.FDIR),
     ("laptop", Steering.SOFTWARE),
     ("two-clusters", Steering.FDIR),
+    ("scheduled", Steering.FDIR),
 ]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def site_file(example: str) -> Path:
+    if example == "scheduled":
+        return scheduled_site()
     return runtime.ROOT / "examples" / example / "site.tvs"
 
 
@@ -173,3 +178,26 @@ def test_local_ip_that_a_session_gets() -> None:
         to = f"{IPv4Address(forwarded[30:34])}:{int.from_bytes(forwarded[36:38], 'big')}"
         assert to in {f"{c.address}:{c.port}" for c in found.service.candidates}
         assert node.port_first <= int.from_bytes(forwarded[34:36], "big") <= node.port_last
+
+
+@pytest.mark.parametrize(
+    ("example", "schedules"),
+    [("scheduled", {"maglev", "source-hash"}), ("two-clusters", {"source-hash"})],
+)
+def test_server_that_a_session_gets(example: str, schedules: set[str]) -> None:
+    """Where the flow alone decides, the very server was named; elsewhere none is."""
+    known = explainer(example, Steering.FDIR)
+    requests = [f for f in flows(example, 13) if known.explain(f).kind is Kind.REQUEST]
+    sent = replay_generation(compiled(example, Steering.FDIR), [frame(f) for f in requests]).frames
+    named: dict[str, set[str]] = {}
+    for flow, forwarded in zip(requests, sent, strict=True):
+        service = known.explain(flow).service
+        assert service is not None
+        to = f"{IPv4Address(forwarded[30:34])}:{int.from_bytes(forwarded[36:38], 'big')}"
+        if service.server is None:
+            assert service.schedule not in schedules
+            continue
+        assert to == service.server, flow
+        named.setdefault(service.schedule, set()).add(to)
+    assert named.keys() == schedules
+    assert all(len(servers) > 1 for servers in named.values())

@@ -24,7 +24,7 @@ WORDS = {
     "lengths": ["/16", "/20", "/22", "/23", "/24", "/28", "/30", "/31", "/32"],
     "places": ["cores 2-3 socket 0", "cores 4,9", "shared", "core 1", "core 0"],
     "checks": ["check none", "check tcp { }", "check http { }"],
-    "schedules": ["rr", "wrr"],
+    "schedules": ["rr", "wrr", "maglev", "source-hash", "least-loaded"],
     "idles": ["busy", "interrupt"],
 }
 

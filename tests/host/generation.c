@@ -46,6 +46,7 @@ static const struct tvs_site site = {
     .lip_base = LIP_BASE,
     .lip_count = 64,
     .lips = lips,
+    .flow_key = {UINT64_C(0x0011223344556677), UINT64_C(0x8899aabbccddeeff)},
     .vip_mask = 7,
     .vip_probes = 8,
     .vips = vips,
@@ -53,6 +54,7 @@ static const struct tvs_site site = {
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
+    .scheduler = SCHEDULER,
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
     .has_sorry = HAS_SORRY,
@@ -60,6 +62,7 @@ static const struct tvs_class tcp_class = {
 };
 static const struct tvs_class udp_class = {
     .proto = TVS_UDP,
+    .scheduler = SCHEDULER,
     .is_synced = N_PEERS > 0,
     .timeout_ticks = {[TVS_S_UDP] = 100},
 };
@@ -175,7 +178,9 @@ static const struct tvs_gen_backend apology[] = {{IPV4(10, 20, 0, 9), 8080, fals
 /* clang-format on */
 static const struct tvs_gen_pool pools[] = {
     {.name = "web",
+     .scheduler = SCHEDULER,
      .on_down = TVS_ON_DOWN_RESET,
+     .table_size = TABLE_SIZE,
      .n_backends = 2,
      .backends = backends,
      .check = FAST_CHECK},

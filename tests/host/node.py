@@ -30,6 +30,7 @@ VIP = ip("203.0.113.10")
 LIP_BASE = ip("172.16.0.0")
 NODE_ADDRESS = ip("192.0.2.11")
 NODE_MAC = bytes.fromhex("02000000aa01")
+FLOW_KEY = bytes.fromhex("7766554433221100ffeeddccbbaa9988")
 RSS_KEY = bytes.fromhex(
     "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
 )
@@ -59,6 +60,8 @@ def generation(directory: Path, **variant: str) -> Path:
         "FAMILY": "TVS_NIC_TAP",
         "MODE": "TVS_STEER_FDIR",
         "IDLE": "TVS_IDLE_INTERRUPT",
+        "SCHEDULER": "TVS_SCHED_WRR",
+        "TABLE_SIZE": "0",
         "ID": '"first"',
         "ABI": "TVS_ABI_VERSION",
         "WATCHDOG_MS": "1000",

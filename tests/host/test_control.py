@@ -49,6 +49,12 @@ def test_an_operator_changes_servers(tmp_path: Path) -> None:
         assert servers() == {"10.20.0.1:8080": ("drain", 1), "10.20.0.2:8080": ("up", 5)}
         assert tvs(machine, "undrain", "web", "10.20.0.1:8080").returncode == 0
         assert servers()["10.20.0.1:8080"] == ("up", 1)
+        header, *rows = tvs(machine, "backends").stdout.splitlines()
+        assert header.split()[:3] == ["pool", "schedule", "server"]
+        assert [row.split()[:3] for row in rows] == [
+            ["web", "wrr", "10.20.0.1:8080"],
+            ["web", "wrr", "10.20.0.2:8080"],
+        ]
         for words in (["status"], ["counters"], ["backends"], ["sessions"], ["nexthops"]):
             answer = tvs(machine, *words)
             assert (answer.returncode, answer.stderr) == (0, "")

@@ -1,13 +1,15 @@
 """Verdicts on shares: what is right is called right, and what is off is called off."""
 
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from tests.lab.conftest import LAPTOP
 from tvsc.lab import spread
 from tvsc.lab.client import Fetch
-from tvsc.lab.topology import Topology, build_topology
-from tvsc.model import Site
+from tvsc.lab.topology import LabPool, Topology, build_topology
+from tvsc.model import Schedule, Site
 
 
 def _fetches(topology: Topology, servers: list[str], seed: int = 1) -> list[Fetch]:
@@ -73,6 +75,43 @@ def test_ignored_weights_are_off(laptop: Site) -> None:
     equal = [names[i % len(names)] for i in range(1000)]
     placed = spread.place(topology, _fetches(topology, equal))
     assert not spread.over_servers(topology.pools[0], placed).good
+
+
+def _scheduled(topology: Topology, schedule: Schedule) -> LabPool:
+    return replace(topology.pools[0], schedule=schedule)
+
+
+def _by_chance(topology: Topology, of: Callable[[int], object], count: int = 2000) -> list[str]:
+    """A server for each fetch, drawn anew for each value of `of`."""
+    period = _in_turn(topology, 5)
+    return [random.Random(f"{of(i)}").choice(period) for i in range(count)]
+
+
+def test_a_draw_for_each_flow(laptop: Site) -> None:
+    """What turns would never do is right with a hash, and what is no draw by weight is not."""
+    topology = build_topology(laptop, LAPTOP)
+    placed = spread.place(topology, _fetches(topology, _by_chance(topology, lambda i: i)))
+    assert not spread.over_servers(topology.pools[0], placed).good
+    names = [name for name, _ in topology.pools[0].weights]
+    equal = spread.place(topology, _fetches(topology, [names[i % 4] for i in range(2000)]))
+    for schedule in (Schedule.MAGLEV, Schedule.LEAST_LOADED):
+        pool = _scheduled(topology, schedule)
+        assert spread.over_servers(pool, placed).good
+        assert not spread.over_servers(pool, equal).good
+
+
+def test_a_draw_for_each_client(laptop: Site) -> None:
+    """A client brings all of its sessions; one with two servers is wrong, however even they are."""
+    topology = build_topology(laptop, LAPTOP)
+    pool = _scheduled(topology, Schedule.SOURCE_HASH)
+    servers = _by_chance(topology, lambda i: i % 250)  # as `_fetches` numbers clients
+    kept = spread.over_servers(pool, spread.place(topology, _fetches(topology, servers)))
+    assert kept.good
+    assert (kept.shares[-1].name, kept.shares[-1].count) == ("clients with two servers", 0)
+    servers[0] = next(name for name, _ in pool.weights if name != servers[0])
+    torn = spread.over_servers(pool, spread.place(topology, _fetches(topology, servers)))
+    assert not torn.good
+    assert torn.shares[-1].count == 1
 
 
 def test_an_unknown_server_is_off(laptop: Site) -> None:

@@ -78,7 +78,15 @@ FIXTURE = Site(
     sessions_per_worker=1000,
     port_first=10000,
     port_last=10999,
+    flow_key=bytes.fromhex("7766554433221100ffeeddccbbaa9988"),
 )
+
+
+def scheduled(scheduler: str) -> Site:
+    """The fixture with all of its pools scheduled in one way."""
+    pools = tuple(replace(p, scheduler=scheduler, table_size=251) for p in FIXTURE.pools)
+    return replace(FIXTURE, pools=pools)
+
 
 VARIANTS = {
     "fixture": FIXTURE,
@@ -87,4 +95,7 @@ VARIANTS = {
     "fixture-few-ports": replace(FIXTURE, port_last=10003),
     "fixture-few-buckets": FIXTURE,
     "fixture-vlan": replace(FIXTURE, ports=(replace(FIXTURE.ports[0], vlan=100), FIXTURE.ports[1])),
+    "fixture-maglev": scheduled("maglev"),
+    "fixture-source-hash": scheduled("source-hash"),
+    "fixture-least-loaded": scheduled("least-loaded"),
 }

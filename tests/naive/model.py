@@ -7,8 +7,9 @@ oldest free one is taken, checksums are computed anew over whole packets.
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
-from tests.naive import complaint, nic, tcp
+from tests.naive import complaint, nic, schedule, tcp
 from tests.naive.parts import Backend, FreePorts, Session, Shared
 from tests.naive.wire import (
     ACK,
@@ -53,6 +54,8 @@ class Worker:
         self.free = FreePorts(self.site, index)
         self.positions: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
+        seed = self.shared.seed
+        self.secret = struct.pack("<QQ", *(schedule.splitmix(seed, 2 * index + n) for n in (0, 1)))
 
     # -- one frame
 
@@ -198,15 +201,38 @@ class Worker:
             raise Dropped("no_backend")
         if len(self.free) == 0:
             raise Dropped("no_local_port")
-        position = self.position(pool, len(ring))
-        chosen = ring[position]
+        chosen = self.choose(packet, pool, ring)
         backend = self.shared.backends[pool][chosen]
         if not self.shared.neighbour_found[self.site.nexthop(backend.address)]:
             raise Dropped("no_route")
-        self.positions[pool] = (position + 1) % len(ring)
+        if self.site.pools[pool].scheduler not in schedule.HASHED:
+            self.positions[pool] = (self.position(pool, len(ring)) + 1) % len(ring)
         self.counters["sessions_sorry"] += pool != service.pool
         session = self.open(packet, number, (pool, chosen), backend)
         return self.send(packet, "tx_request", session.local, session.server)
+
+    def choose(self, packet: Packet, pool: int, ring: list[int]) -> int:
+        """The number of the server that a new session goes to."""
+        client = (packet.source, packet.source_port)
+        flow = schedule.flow_bytes(
+            client, (packet.destination, packet.destination_port), packet.proto
+        )
+        scheduler, key = self.site.pools[pool].scheduler, self.site.flow_key
+        if scheduler == "maglev":
+            return ring[schedule.place(schedule.hash32(flow, key), len(ring))]
+        if scheduler == "source-hash":
+            hashed = schedule.hash32(schedule.source_bytes(client), key)
+            return ring[schedule.place(hashed, len(ring))]
+        first = ring[self.position(pool, len(ring))]
+        if scheduler != "least-loaded":
+            return first
+        other = ring[schedule.place(schedule.hash32(flow, self.secret), len(ring))]
+        return min(first, other, key=lambda number: self.load(pool, number))
+
+    def load(self, pool: int, number: int) -> Fraction:
+        """The worker's own sessions of a server, for its weight."""
+        mine = [s for s in self.by_local.values() if (s.pool, s.backend) == (pool, number)]
+        return Fraction(len(mine), self.shared.backends[pool][number].weight)
 
     def position(self, pool: int, length: int) -> int:
         start = self.index * length // self.site.n_workers

@@ -2,9 +2,8 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import gcd
 
+from tests.naive import schedule
 from tests.naive.site import Pool, Site
 
 
@@ -35,18 +34,14 @@ class Backend:
     state: str  # up, down, drain
 
 
-def schedule_ring(pool: Pool, backends: list[Backend]) -> list[int]:
-    """One period: server i's k-th appearance at (k + 1/2) / weight, ties in order of the list."""
-    weights = [b.weight if b.state == "up" else 0 for b in backends]
+def schedule_ring(pool: Pool, backends: list[Backend], flow_key: bytes) -> list[int]:
+    """What a worker picks servers from: a period of turns, or a table for hashes."""
+    weights = tuple(b.weight if b.state == "up" else 0 for b in backends)
+    if pool.scheduler in schedule.HASHED:
+        return schedule.maglev(pool.servers, weights, pool.table_size, flow_key)
     if pool.scheduler == "rr":
-        weights = [min(weight, 1) for weight in weights]
-    shared = gcd(*weights)
-    places = [
-        (Fraction(2 * k + 1, 2 * (weight // shared)), number)
-        for number, weight in enumerate(weights)
-        for k in range(weight // shared if shared else 0)
-    ]
-    return [number for _, number in sorted(places)]
+        weights = tuple(min(weight, 1) for weight in weights)
+    return schedule.period(weights)
 
 
 @dataclass
@@ -56,11 +51,12 @@ class Shared:
     site: Site
     backends: list[list[Backend]]
     neighbour_found: list[bool]
+    seed: int = 1  # of the workers' secrets
     removed: set[int] = field(default_factory=set)
     now: int = 0
 
     def ring(self, pool: int) -> list[int]:
-        return schedule_ring(self.site.pools[pool], self.backends[pool])
+        return schedule_ring(self.site.pools[pool], self.backends[pool], self.site.flow_key)
 
 
 class FreePorts:

@@ -38,6 +38,7 @@ def read_site(path: Path) -> Site:
         sessions_per_worker=memory["sessions_per_worker"],
         port_first=memory["port_first"],
         port_last=memory["port_last"],
+        flow_key=bytes.fromhex(plan["schedule"]["flow_key"]),
     )
 
 
@@ -73,4 +74,4 @@ def pool(row: dict[str, Any]) -> Pool:
         Server(ip(one["address"]), one["port"], one["weight"], one["drain"])
         for one in row["backends"]
     )
-    return Pool(row["name"], servers, row["scheduler"], row["on_down"])
+    return Pool(row["name"], servers, row["scheduler"], row["on_down"], row["table_entries"])

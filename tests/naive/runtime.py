@@ -16,6 +16,9 @@ VARIANTS = [
     "fixture-few-ports",
     "fixture-few-buckets",
     "fixture-vlan",
+    "fixture-maglev",
+    "fixture-source-hash",
+    "fixture-least-loaded",
 ]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 

@@ -42,8 +42,9 @@ class Server:
 class Pool:
     name: str
     servers: tuple[Server, ...]
-    scheduler: str  # wrr, rr
+    scheduler: str  # wrr, rr, maglev, source-hash, least-loaded
     on_down: str  # keep, reset
+    table_size: int = 0  # maglev, source-hash
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Site:
     sessions_per_worker: int
     port_first: int
     port_last: int
+    flow_key: bytes = b""
 
     @property
     def vips(self) -> frozenset[int]:

@@ -23,12 +23,16 @@ class _Class(BaseModel):
     mode: str
     protocol: str
     client_address: str = "none"
+    scheduler: str = "wrr"
 
     @property
     def label(self) -> str:
-        """`fullnat/tcp`, with the client address's way if it has one."""
+        """`fullnat/tcp`, with the client address's way if it has one, and the scheduler if it is
+        none that goes in turns.
+        """
         way = "" if self.client_address == "none" else f"+{self.client_address}"
-        return f"{self.mode}{way}/{self.protocol}"
+        scheduler = "" if self.scheduler in ("rr", "wrr") else f"+{self.scheduler}"
+        return f"{self.mode}{way}{scheduler}/{self.protocol}"
 
 
 class _Memory(BaseModel):
@@ -144,7 +148,7 @@ def of_directory(
 
 
 def _one_of_each(classes: list[_Class]) -> dict[int, str]:
-    """Classes that differ only in timeouts or scheduler cost the same: the first of a kind."""
+    """Classes that differ only in timeouts, or as rr and wrr do, cost the same: the first."""
     found: dict[str, int] = {}
     for each in classes:
         found.setdefault(each.label, each.id)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.model import Cluster, Protocol, Site
+from tvsc.plan.maglev import HASHED
+from tvsc.plan.maglev import MAX_SERVERS as MAX_HASHED_SERVERS
 
 PORTS_PER_LIP = 65535 - 1024 + 1
 """Local ports of one local IP that a worker hands out."""
@@ -102,6 +104,15 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
                 f"the weights of pool `{pool.name}` add up to {ring}, and the limit is {MAX_RING}",
                 site.span(pool),
                 help="divide them all by the same number",
+            )
+        if pool.schedule in HASHED and len(pool.servers) > MAX_HASHED_SERVERS:
+            yield Diagnostic(
+                codes.SITE_TOO_BIG,
+                f"pool `{pool.name}` has {len(pool.servers)} servers, and a table of `schedule"
+                f" {pool.schedule}` has room for {MAX_HASHED_SERVERS}",
+                site.span(pool.servers[MAX_HASHED_SERVERS]),
+                (Note("the schedule", site.span(pool, "schedule")),),
+                "write `schedule wrr` or `least-loaded`, or make several pools",
             )
     for cluster in site.clusters:
         if len(cluster.nodes) > MAX_NODES:

@@ -14,6 +14,7 @@ from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, site_told_per_
 from tvsc.checks.steering import rules_needed
 from tvsc.model import Cluster, NicProfile, Site, Steering
 from tvsc.plan.memory import plan_memory
+from tvsc.plan.schedule import table_entries, tables_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def capacity(site: Site) -> tuple[ClusterCapacity, ...]:
                 *_sessions(room_of(site, cluster), demand),
                 *_rules(site, cluster),
                 *_hugepages(cluster),
+                _tables(site, len(cluster.nodes)),
                 _sync(site, cluster),
             ),
         )
@@ -184,6 +186,23 @@ def _hugepages(cluster: Cluster) -> Iterator[Usage]:
             need if len(cluster.nodes) > 1 else None,
             "to be reserved on the machine" if need else "no port does DMA: ordinary pages do",
         )
+
+
+def _tables(site: Site, nodes: int) -> Usage:
+    """Every node has those of every pool that is used."""
+    used = {pool for service in site.services for pool in service.pools}
+    entries = [table_entries(pool) for pool in site.pools if pool.name in used]
+    need = -(-tables_bytes(entries) >> 10)
+    return Usage(
+        "pool tables",
+        "node",
+        "KiB",
+        None,
+        need,
+        None,
+        need if nodes > 1 else None,
+        f"{sum(entries):,} entries for the schedules of {len(entries)} pools; ordinary memory",
+    )
 
 
 def _sync(site: Site, cluster: Cluster) -> Usage:

@@ -52,10 +52,8 @@ def _ports_supported(site: Site, cluster: Cluster) -> Iterator[Diagnostic]:
 def pools_supported(site: Site) -> Iterator[Diagnostic]:
     """Schedulers and families."""
     for pool in site.pools:
-        if pool.schedule not in (Schedule.RR, Schedule.WRR):
-            yield _not_yet(
-                site, f"`schedule {pool.schedule}`", pool, "schedule", "write `rr` or `wrr`"
-            )
+        if pool.schedule is Schedule.WLC:
+            yield _not_yet(site, "`schedule wlc`", pool, "schedule", "write `least-loaded`")
     for server in site.servers.ipv6:
         yield _not_yet(site, "an IPv6 server", server, "")
 

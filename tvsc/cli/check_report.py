@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 _LEAST_WIDTH = 150
+_BYTES = ("KiB", "MiB")
 
 
 class JsonUsage(TypedDict):
@@ -154,7 +155,7 @@ def _number(value: int | None, row: Usage) -> str:
         return "-"
     if row.unit == "bit/s":
         return f"{value / 1e6:,.1f} Mbit/s"
-    return f"{value:,}{' MiB' if row.unit == 'MiB' else ''}"
+    return f"{value:,}{f' {row.unit}' if row.unit in _BYTES else ''}"
 
 
 def _share(need: int | None, have: int | None) -> str:

@@ -12,6 +12,7 @@ from tvsc.codegen.c_text import ON_DOWN, SCHEDULER, STEERING, banner, ipv4, numb
 from tvsc.model import ClientAddress, Mode
 from tvsc.plan import ClassPlan, NodePlan
 from tvsc.plan.abi import STATES
+from tvsc.plan.maglev import key_words
 
 _MODE = {Mode.FULLNAT: "TVS_MODE_FULLNAT", Mode.TUNNEL: "TVS_MODE_TUNNEL"}
 _CLIENT_ADDRESS = {
@@ -46,6 +47,8 @@ class PathContext:
     lip_base: str
     lip_count: int
     lip_range: str
+    flow_key: str
+    flow_key_reason: str
     vip_size: int
     vip_probes: int
     has_sorry: bool
@@ -101,6 +104,8 @@ def path_context(plan: NodePlan) -> PathContext:
         lip_base=ipv4(short.network_address),
         lip_count=short.num_addresses,
         lip_range=str(short),
+        flow_key=", ".join(f"UINT64_C({word:#018x})" for word in key_words(plan.schedule.flow_key)),
+        flow_key_reason=plan.schedule.flow_key_reason,
         vip_size=plan.vips.size,
         vip_probes=plan.vips.probes,
         has_sorry=any(c.sorry for c in plan.classes),

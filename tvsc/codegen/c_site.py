@@ -23,6 +23,7 @@ from tvsc.codegen.c_text import (
 )
 from tvsc.codegen.escape import COLUMNS, c_string
 from tvsc.plan import NodePlan, PoolPlan, ServicePlan, VipTable
+from tvsc.plan.maglev import HASHED
 
 POOLS_PER_SOURCE: Final = 1000
 
@@ -118,6 +119,7 @@ def _pool(plan: PoolPlan, backends: str) -> Noun:
             c_field("name", plan.name, 8),
             f".scheduler = {SCHEDULER[plan.scheduler]},",
             f".on_down = {ON_DOWN[plan.on_down]},",
+            *((f".table_size = {plan.table_entries},",) if plan.scheduler in HASHED else ()),
             f".n_backends = {len(plan.backends)},",
             f".backends = {backends if plan.backends else 'NULL'},",
         ),

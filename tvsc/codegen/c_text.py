@@ -14,7 +14,13 @@ from tvsc.codegen.escape import c_block, c_string
 from tvsc.model import OnDown, Schedule, Steering
 from tvsc.plan import RoutePlan
 
-SCHEDULER = {Schedule.WRR: "TVS_SCHED_WRR", Schedule.RR: "TVS_SCHED_RR"}
+SCHEDULER = {
+    Schedule.WRR: "TVS_SCHED_WRR",
+    Schedule.RR: "TVS_SCHED_RR",
+    Schedule.MAGLEV: "TVS_SCHED_MAGLEV",
+    Schedule.SOURCE_HASH: "TVS_SCHED_SOURCE_HASH",
+    Schedule.LEAST_LOADED: "TVS_SCHED_LEAST_LOADED",
+}
 ON_DOWN = {OnDown.KEEP: "TVS_ON_DOWN_KEEP", OnDown.RESET: "TVS_ON_DOWN_RESET"}
 STEERING = {
     Steering.FDIR: "TVS_STEER_FDIR",

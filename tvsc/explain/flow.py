@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from tvsc.explain.flow_text import Flow
+from tvsc.explain.pick import Picks
 from tvsc.explain.types import (
     Arrival,
     Candidate,
@@ -47,6 +48,7 @@ class Explainer:
             port = site.node_by_name[plan.node].ports[0]
             nic = site.nic_of(port)
             self.devices[plan.node] = load_nic(nic, plan.steering, port.vlan)[0]
+        self.picks = Picks(self.plan.nodes[0].schedule.flow_key)
         self.clusters = sorted(site.clusters, key=lambda cluster: cluster.role.rank)
 
     def explain(self, flow: Flow) -> FlowExplanation:
@@ -96,7 +98,7 @@ class Explainer:
             str(flow),
             kind,
             summary,
-            None if service is None else self._service(service),
+            None if service is None else self._service(service, flow),
             tuple(self._cluster(c, flow.packet, service) for c in self.clusters),
         )
 
@@ -179,9 +181,10 @@ class Explainer:
 
     # -- parts
 
-    def _service(self, service: ServicePlan) -> ServicePart:
+    def _service(self, service: ServicePlan, flow: Flow) -> ServicePart:
         node = self.plan.nodes[0]
         pool, class_ = node.pools[service.pool], node.classes[service.class_id]
+        server, reason = self.picks.pick(pool, flow)
         return ServicePart(
             name=service.name,
             vip=str(service.vip),
@@ -193,6 +196,8 @@ class Explainer:
             pool=pool.name,
             pool_origin=pool.origin,
             schedule=pool.scheduler.value,
+            server=None if server is None else f"{server.address}:{server.port}",
+            server_reason=reason,
             candidates=_candidates(pool),
             sorry=None if service.sorry is None else _pool(node.pools[service.sorry]),
             min_up=service.min_up,

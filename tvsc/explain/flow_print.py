@@ -47,7 +47,8 @@ def _service(service: ServicePart) -> Iterator[str]:
         f" ({service.origin})"
     )
     yield f"  class {service.class_id}: {service.class_reason}"
-    yield f"  pool {service.pool} ({service.pool_origin}), {service.schedule}; while healthy:"
+    yield f"  pool {service.pool} ({service.pool_origin}), {service.schedule}: {_server(service)}"
+    yield "  servers, while healthy:"
     yield from _candidates(service.candidates)
     if service.sorry is not None:
         yield (
@@ -70,6 +71,12 @@ def _candidates(candidates: tuple[Candidate, ...]) -> Iterator[str]:
     more = len(candidates) - _MOST_CANDIDATES
     if more > 0:
         yield f"    and {more} more"
+
+
+def _server(service: ServicePart) -> str:
+    if service.server is None:
+        return service.server_reason
+    return f"{service.server} while all are healthy; {service.server_reason}"
 
 
 def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[str]:

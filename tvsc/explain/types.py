@@ -44,9 +44,10 @@ class PoolPart:
 
 @dataclass(frozen=True, slots=True)
 class ServicePart:
-    """The listener that takes the flow, its class and its pool. `sorry` is the pool that serves
-    while that one has no server; with fewer servers than `min_up` the VIP is withdrawn, but for the
-    clusters in `keeps`, 0: never.
+    """The listener that takes the flow, its class and its pool. `server` is what a pool with all
+    servers healthy gives the flow, None where that depends on more than the flow; `server_reason`
+    says on what. `sorry` is the pool that serves while that one has no server; with fewer servers
+    than `min_up` the VIP is withdrawn, but for the clusters in `keeps`, 0: never.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ServicePart:
     pool: str
     pool_origin: str
     schedule: str
+    server: str | None
+    server_reason: str
     candidates: tuple[Candidate, ...]
     sorry: PoolPart | None
     min_up: int

@@ -2,18 +2,20 @@
 
 Two kinds of chance. The switch and the NIC hash flows, so a share is a draw: four standard
 deviations of the binomial distribution are tolerated, which a sound spread exceeds once in 16,000
-times. The schedule of a worker is no chance: of any run of sessions each server gets its weight's
-share to within one session, so the tolerance is one session per worker that scheduled.
+times. Turns are no chance: of any run of sessions of a worker each server gets its weight's share
+to within one session, so the tolerance is one session per worker that scheduled. A pool that is
+scheduled by hash draws again, a flow or a client at a time.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from tvsc.lab.client import Fetch
 from tvsc.lab.topology import LabPool, Topology
+from tvsc.model import Schedule
 
 SIGMAS = 4.0
 
@@ -97,14 +99,14 @@ def over_servers(pool: LabPool, placed: Mapping[Fetch, tuple[str, int]]) -> Spre
     """Sessions of one pool over its servers, against the weights."""
     taken = {fetch: where for fetch, where in placed.items() if fetch.target.pool == pool.name}
     counts = Counter(fetch.server for fetch in taken)
-    total_weight = sum(weight for _, weight in pool.weights)
-    tolerance = float(len(set(taken.values())))
+    total_weight = max(1, sum(weight for _, weight in pool.weights))
+    law, tolerance = _server_law(pool, taken)
     shares = [
         Share(
             name=name,
             count=counts[name],
-            expected=len(taken) * weight / total_weight if total_weight else 0.0,
-            tolerance=tolerance if weight else 0.0,
+            expected=len(taken) * weight / total_weight,
+            tolerance=tolerance(weight / total_weight) if weight else 0.0,
         )
         for name, weight in pool.weights
     ]
@@ -113,17 +115,39 @@ def over_servers(pool: LabPool, placed: Mapping[Fetch, tuple[str, int]]) -> Spre
         Share(name=name, count=counts[name], expected=0, tolerance=0)
         for name in sorted(set(counts) - known)
     ]
-    return _spread(
-        f"servers of {pool.name}",
-        "sessions",
-        "weighted round robin, one session per worker",
-        shares,
-    )
+    if pool.schedule is Schedule.SOURCE_HASH:
+        met = {(fetch.source, fetch.server) for fetch in taken}
+        torn = len(met) - len({source for source, _ in met})
+        shares.append(Share(name="clients with two servers", count=torn, expected=0, tolerance=0))
+    return _spread(f"servers of {pool.name}", "sessions", law, shares)
+
+
+def _server_law(
+    pool: LabPool, taken: Mapping[Fetch, tuple[str, int]]
+) -> tuple[str, Callable[[float], float]]:
+    """(what is said of the tolerance, the tolerance of a share between 0 and 1)."""
+    if pool.schedule is Schedule.SOURCE_HASH:
+        each = list(Counter(fetch.source for fetch in taken).values())
+        law = "hash of the client's address: within four standard deviations"
+        return law, lambda share: _tolerance(each, share)
+    if pool.schedule in (Schedule.MAGLEV, Schedule.LEAST_LOADED):
+        name = "hash of the flow" if pool.schedule is Schedule.MAGLEV else "the less loaded of two"
+        return f"{name}: within four standard deviations", lambda share: _tolerance(
+            [1] * len(taken), share
+        )
+    workers = float(len(set(taken.values())))
+    return "weighted round robin, one session per worker", lambda _: workers
+
+
+def _tolerance(each: Sequence[int], share: float) -> float:
+    """Of draws that bring so many sessions each."""
+    variance = sum(count * count for count in each) * share * (1 - share)
+    return round(SIGMAS * math.sqrt(variance), 1)
 
 
 def _drawn(name: str, count: int, total: int, share: float) -> Share:
-    sigma = math.sqrt(total * share * (1 - share))
-    return Share(name=name, count=count, expected=total * share, tolerance=round(SIGMAS * sigma, 1))
+    tolerance = _tolerance([1] * total, share)
+    return Share(name=name, count=count, expected=total * share, tolerance=tolerance)
 
 
 def _spread(of: str, unit: str, law: str, shares: list[Share]) -> Spread:

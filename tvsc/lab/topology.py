@@ -22,6 +22,7 @@ from tvsc.model import (
     Port,
     Preference,
     Protocol,
+    Schedule,
     SecretSource,
     Site,
     VdevDevice,
@@ -118,6 +119,7 @@ class LabPool:
     """
 
     name: str
+    schedule: Schedule
     weights: tuple[tuple[str, int], ...]
     fall_ms: int
     rise_ms: int
@@ -365,6 +367,7 @@ def _pool(pool: Pool) -> LabPool:
     check = pool.check
     return LabPool(
         name=pool.name,
+        schedule=pool.schedule,
         weights=tuple((s.key, 0 if s.drain else s.weight) for s in pool.servers),
         fall_ms=check.fall * check.every_ms + check.timeout_ms if check else 0,
         rise_ms=check.rise * check.every_ms + check.timeout_ms if check else 0,

@@ -19,6 +19,7 @@ from tvsc.model import (
     Timeouts,
 )
 from tvsc.plan.abi import STATES, TICK_MS
+from tvsc.plan.schedule import table_entries, table_reason
 from tvsc.plan.types import BackendPlan, CheckPlan, ClassPlan, PoolPlan, ServicePlan
 
 Label = Callable[[Noun, str], str]
@@ -82,6 +83,8 @@ def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:
             id=index,
             name=pool.name,
             scheduler=pool.schedule,
+            table_entries=table_entries(pool),
+            table_reason=table_reason(pool),
             on_down=pool.on_down,
             check=_check(pool),
             backends=tuple(

@@ -16,6 +16,7 @@ from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.ports import vlan_reason
 from tvsc.plan.routing import plan_announce, plan_bgp, plan_own_routes, plan_vip_routes
 from tvsc.plan.rss import rss_key
+from tvsc.plan.schedule import plan_schedule
 from tvsc.plan.steering import plan_steering, sync_contract
 from tvsc.plan.sync import plan_sync
 from tvsc.plan.types import (
@@ -67,6 +68,7 @@ class _Planner:
         classes, services = plan_services(site, pools, self.label)
         vips, routes = place_vips(services), plan_vip_routes(services)
         self.shared = _Shared(classes, services, pools, vips, routes)
+        self.schedule = plan_schedule(site.seed, tuple(pool.table_entries for pool in pools))
         self.writer = PlanWriter()
         self.base = self._base()
         self._lips: dict[str, tuple[LipPlan, ...]] = {}
@@ -132,6 +134,7 @@ class _Planner:
             cores=plan_cores(cluster, node, self.label(node, "workers")),
             memory=plan_memory(cluster, node, self.label(cluster, "sessions")),
             steering=steering,
+            schedule=self.schedule,
             ports=tuple(self.port(port) for port in node.ports),
             lips=lips,
             sync=plan_sync(cluster, node, steering, self.label),

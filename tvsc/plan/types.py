@@ -105,11 +105,15 @@ class CheckPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """A pool that some service uses; `id` is its row."""
+    """A pool that some service uses; `id` is its row. `table_entries` is how many turns or entries
+    there are to pick a server from while all are healthy.
+    """
 
     id: int
     name: str
     scheduler: Schedule
+    table_entries: int
+    table_reason: str
     on_down: OnDown
     check: CheckPlan
     backends: tuple[BackendPlan, ...]
@@ -298,6 +302,18 @@ class SyncPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulePlan:
+    """What pools have in common. `flow_key` is of the hashes by which servers are picked; a host
+    has at most `tables_bytes` of tables, in ordinary memory.
+    """
+
+    flow_key: bytes
+    flow_key_reason: str
+    tables_bytes: int
+    tables_reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryPlan:
     """Sizes fixed at start. `bytes_per_session` counts every structure of a full worker.
 
@@ -357,6 +373,7 @@ class NodePlan:
     cores: CorePlan
     memory: MemoryPlan
     steering: SteeringPlan
+    schedule: SchedulePlan
     ports: tuple[PortPlan, ...]
     lips: LipMap
     sync: SyncPlan | None

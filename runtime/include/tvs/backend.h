@@ -25,8 +25,10 @@ struct tvs_backend {
 _Static_assert(sizeof(struct tvs_backend) == 16, "four per cache line");
 
 /*
- * One period of weighted round robin: of `len` new sessions in a row, backend b gets its weight's
- * share, evenly spaced. Immutable once published; empty when no backend is up.
+ * What workers pick a pool's servers from. In turns, one period of weighted round robin: of `len`
+ * new sessions in a row, backend b gets its weight's share, evenly spaced. By hash, a Maglev table:
+ * backend b has its weight's share of the entries. Immutable once published; empty when no backend
+ * is up.
  */
 struct tvs_ring {
     uint32_t len;

@@ -32,7 +32,14 @@ enum tvs_proto { TVS_ICMP = 1, TVS_TCP = 6, TVS_UDP = 17 };
 
 enum tvs_mode { TVS_MODE_FULLNAT = 0, TVS_MODE_TUNNEL = 1 };
 
-enum tvs_scheduler { TVS_SCHED_WRR = 0, TVS_SCHED_RR = 1 };
+/* How a class picks from its pool's table (core/schedule.h), and how the table is made. */
+enum tvs_scheduler {
+    TVS_SCHED_WRR = 0,
+    TVS_SCHED_RR = 1,
+    TVS_SCHED_MAGLEV = 2,
+    TVS_SCHED_SOURCE_HASH = 3,
+    TVS_SCHED_LEAST_LOADED = 4,
+};
 
 enum tvs_client_address { TVS_CLIENT_NONE = 0, TVS_CLIENT_TOA = 1, TVS_CLIENT_PROXY_V2 = 2 };
 

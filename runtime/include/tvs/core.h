@@ -63,6 +63,43 @@ uint32_t tvs_ring_len(const uint32_t *weight, uint32_t n);
  */
 int tvs_ring_build(struct tvs_ring *ring, const uint32_t *id, const uint32_t *weight, uint32_t n);
 
+/* A server as a Maglev table sees it. */
+struct tvs_maglev_server {
+    uint32_t id;
+    uint32_t addr_be;
+    uint16_t port_be;
+    uint32_t weight;
+};
+
+/* Whether a Maglev table may have so many entries for so many servers: a prime that bounds all. */
+bool tvs_maglev_size_is_valid(uint32_t size, uint32_t n);
+
+/*
+ * Fills the `size` entries of `table`, for which there is room. The servers' addresses and ports,
+ * which differ, their weights and `key` decide, neither their ids nor their order; the servers are
+ * sorted. Returns 0 (of no weight at all: an empty table), or -ENOMEM, -E2BIG as for a ring,
+ * -EINVAL.
+ */
+int tvs_maglev_build(struct tvs_ring *table, uint32_t size, const uint64_t key[2],
+                     struct tvs_maglev_server *server, uint32_t n);
+
+/* What a pool's table follows from, besides its servers. */
+struct tvs_table_config {
+    uint8_t scheduler;   /* enum tvs_scheduler */
+    uint32_t table_size; /* as in struct tvs_gen_pool */
+    uint64_t key[2];     /* the site's flow_key; unused where the schedule goes in turns */
+};
+
+/* The weight that counts: round robin knows none but 0 and 1. */
+uint32_t tvs_schedule_weight(uint8_t scheduler, uint32_t weight);
+
+/*
+ * Makes the table of a pool whose `n` servers are backends[id[i]], of those that are up and have
+ * weight. The caller frees it. Returns 0, or the errors of tvs_ring_build(), tvs_maglev_build().
+ */
+int tvs_pool_table_make(struct tvs_ring **table, const struct tvs_table_config *config,
+                        const struct tvs_backend *backends, const uint32_t *id, uint32_t n);
+
 /* Toeplitz over 12 bytes (addresses, ports, network order) with a 40-byte key, bit by bit. */
 uint32_t tvs_toeplitz(const uint8_t *key, const uint8_t *input, size_t input_bytes);
 
@@ -90,5 +127,6 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation);
 const char *tvs_drop_text(unsigned reason);
 const char *tvs_drop_name(unsigned reason);
 const char *tvs_state_name(unsigned state);
+const char *tvs_scheduler_name(unsigned scheduler); /* as the language says it */
 
 #endif

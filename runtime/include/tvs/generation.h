@@ -106,8 +106,9 @@ struct tvs_gen_backend {
 
 struct tvs_gen_pool {
     const char *name;
-    uint8_t scheduler; /* enum tvs_scheduler */
-    uint8_t on_down;   /* enum tvs_on_down */
+    uint8_t scheduler;   /* enum tvs_scheduler */
+    uint8_t on_down;     /* enum tvs_on_down */
+    uint32_t table_size; /* scheduled by hash: entries of the table, a prime; else 0 */
     uint32_t n_backends;
     const struct tvs_gen_backend *backends;
     struct tvs_gen_check check;

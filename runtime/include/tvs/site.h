@@ -61,6 +61,8 @@ struct tvs_site {
     uint32_t lip_count; /* addresses in the range = rows of `lips` */
     const struct tvs_lip_entry *lips;
 
+    uint64_t flow_key[2]; /* of the hashes by which servers are picked: the whole site's */
+
     uint32_t vip_mask;   /* table size - 1 */
     uint32_t vip_probes; /* longest probe that any key needs */
     const struct tvs_vip_entry *vips;

@@ -23,7 +23,10 @@ const uint16_t path_reta[] = {
 };
 _Static_assert(sizeof(path_reta) / sizeof(path_reta[0]) == 128, "as generation.c says");
 
-/* Local IPs are addresses of 172.16.4.0/22. */
+/*
+ * Local IPs are addresses of 172.16.4.0/22. The flow key is of the hashes of `maglev` and
+ * `source-hash`, from the site's seed: every node and worker picks the same server for a flow.
+ */
 const struct tvs_site path_site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 2,
@@ -32,6 +35,7 @@ const struct tvs_site path_site = {
     .lip_base = IPV4(172, 16, 4, 0),
     .lip_count = 1024,
     .lips = node_lips,
+    .flow_key = {UINT64_C(0x56fcf7522c366904), UINT64_C(0x839a60f4126dad91)},
     .vip_mask = 16 - 1,
     .vip_probes = 2,
     .vips = site_vips,

@@ -64,10 +64,10 @@ const struct tvs_gen_pool site_pools[] = {
                 .fall = 2,
             },
     },
-    /* pools/shop.tvs:3: pool shop */
+    /* pools/shop.tvs:4: pool shop */
     {
         .name = "shop",
-        .scheduler = TVS_SCHED_WRR,
+        .scheduler = TVS_SCHED_LEAST_LOADED,
         .on_down = TVS_ON_DOWN_KEEP,
         .n_backends = 4,
         .backends = &servers_0[8],
@@ -106,8 +106,9 @@ const struct tvs_gen_pool site_pools[] = {
     /* pools/web.tvs:19: pool web-tls */
     {
         .name = "web-tls",
-        .scheduler = TVS_SCHED_WRR,
+        .scheduler = TVS_SCHED_SOURCE_HASH,
         .on_down = TVS_ON_DOWN_RESET,
+        .table_size = 1021,
         .n_backends = 8,
         .backends = &servers_0[20],
         .check =

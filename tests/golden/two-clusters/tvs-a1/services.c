@@ -15,20 +15,20 @@ _Static_assert(TVS_VIP_EMPTY == 65535 && TVS_VIP_ADDRESS == 65534, "marks used b
 const struct tvs_vip_entry site_vips[] = {
     [0 ... 3] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:105: dns udp 203.0.113.53:53 */
-    [4] = {IPV4(203, 0, 113, 53), 53, TVS_UDP, 2, 6, 1},
+    [4] = {IPV4(203, 0, 113, 53), 53, TVS_UDP, 3, 6, 1},
     /* site.tvs:98: shop tcp 203.0.113.11:443 */
-    [5] = {IPV4(203, 0, 113, 11), 443, TVS_TCP, 1, 4, 3},
+    [5] = {IPV4(203, 0, 113, 11), 443, TVS_TCP, 2, 4, 3},
     [6] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:97: 203.0.113.11 */
     [7] = {IPV4(203, 0, 113, 11), 0, 0, 0, TVS_VIP_ADDRESS, 0},
     /* site.tvs:97: shop tcp 203.0.113.11:80 */
-    [8] = {IPV4(203, 0, 113, 11), 80, TVS_TCP, 1, 2, 3},
+    [8] = {IPV4(203, 0, 113, 11), 80, TVS_TCP, 2, 2, 3},
     [9 ... 11] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:106: dns tcp 203.0.113.53:53 */
-    [12] = {IPV4(203, 0, 113, 53), 53, TVS_TCP, 3, 7, 2},
+    [12] = {IPV4(203, 0, 113, 53), 53, TVS_TCP, 4, 7, 2},
     [13 ... 15] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:92: web tcp 203.0.113.10:443 */
-    [16] = {IPV4(203, 0, 113, 10), 443, TVS_TCP, 0, 1, 5},
+    [16] = {IPV4(203, 0, 113, 10), 443, TVS_TCP, 1, 1, 5},
     [17] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:91: 203.0.113.10 */
     [18] = {IPV4(203, 0, 113, 10), 0, 0, 0, TVS_VIP_ADDRESS, 0},
@@ -38,12 +38,12 @@ const struct tvs_vip_entry site_vips[] = {
     /* site.tvs:105: 203.0.113.53 */
     [25] = {IPV4(203, 0, 113, 53), 0, 0, 0, TVS_VIP_ADDRESS, 0},
     /* site.tvs:98: shop tcp 203.0.113.12:443 */
-    [26] = {IPV4(203, 0, 113, 12), 443, TVS_TCP, 1, 5, 3},
+    [26] = {IPV4(203, 0, 113, 12), 443, TVS_TCP, 2, 5, 3},
     [27] = {.service = TVS_VIP_EMPTY},
     /* site.tvs:97: 203.0.113.12 */
     [28] = {IPV4(203, 0, 113, 12), 0, 0, 0, TVS_VIP_ADDRESS, 0},
     /* site.tvs:97: shop tcp 203.0.113.12:80 */
-    [29] = {IPV4(203, 0, 113, 12), 80, TVS_TCP, 1, 3, 3},
+    [29] = {IPV4(203, 0, 113, 12), 80, TVS_TCP, 2, 3, 3},
     [30 ... 31] = {.service = TVS_VIP_EMPTY},
 };
 _Static_assert(sizeof(site_vips) / sizeof(site_vips[0]) == 32, "as path.c says");
@@ -53,19 +53,19 @@ const struct tvs_gen_service site_services[] = {
     /* site.tvs:91: web tcp 203.0.113.10:80 */
     {"web", IPV4(203, 0, 113, 10), 80, TVS_TCP, 0, 4, 0},
     /* site.tvs:92: web tcp 203.0.113.10:443 */
-    {"web", IPV4(203, 0, 113, 10), 443, TVS_TCP, 0, 5, 0},
+    {"web", IPV4(203, 0, 113, 10), 443, TVS_TCP, 1, 5, 0},
     /* site.tvs:97: shop tcp 203.0.113.11:80 */
-    {"shop", IPV4(203, 0, 113, 11), 80, TVS_TCP, 1, 3, 0},
+    {"shop", IPV4(203, 0, 113, 11), 80, TVS_TCP, 2, 3, 0},
     /* site.tvs:97: shop tcp 203.0.113.12:80 */
-    {"shop", IPV4(203, 0, 113, 12), 80, TVS_TCP, 1, 3, 0},
+    {"shop", IPV4(203, 0, 113, 12), 80, TVS_TCP, 2, 3, 0},
     /* site.tvs:98: shop tcp 203.0.113.11:443 */
-    {"shop", IPV4(203, 0, 113, 11), 443, TVS_TCP, 1, 3, 0},
+    {"shop", IPV4(203, 0, 113, 11), 443, TVS_TCP, 2, 3, 0},
     /* site.tvs:98: shop tcp 203.0.113.12:443 */
-    {"shop", IPV4(203, 0, 113, 12), 443, TVS_TCP, 1, 3, 0},
+    {"shop", IPV4(203, 0, 113, 12), 443, TVS_TCP, 2, 3, 0},
     /* site.tvs:105: dns udp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_UDP, 2, 1, 2},
+    {"dns", IPV4(203, 0, 113, 53), 53, TVS_UDP, 3, 1, 2},
     /* site.tvs:106: dns tcp 203.0.113.53:53 */
-    {"dns", IPV4(203, 0, 113, 53), 53, TVS_TCP, 3, 2, 2},
+    {"dns", IPV4(203, 0, 113, 53), 53, TVS_TCP, 4, 2, 2},
 };
 _Static_assert(sizeof(site_services) / sizeof(site_services[0]) == 8, "as generation.c says");
 _Static_assert(8 <= TVS_MAX_SERVICES, "limits");

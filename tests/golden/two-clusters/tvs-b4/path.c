@@ -26,7 +26,10 @@ const uint16_t path_reta[] = {
 };
 _Static_assert(sizeof(path_reta) / sizeof(path_reta[0]) == 128, "as generation.c says");
 
-/* Local IPs are addresses of 172.16.8.0/21. */
+/*
+ * Local IPs are addresses of 172.16.8.0/21. The flow key is of the hashes of `maglev` and
+ * `source-hash`, from the site's seed: every node and worker picks the same server for a flow.
+ */
 const struct tvs_site path_site = {
     .steering = TVS_STEER_FDIR,
     .n_workers = 8,
@@ -35,6 +38,7 @@ const struct tvs_site path_site = {
     .lip_base = IPV4(172, 16, 8, 0),
     .lip_count = 2048,
     .lips = node_lips,
+    .flow_key = {UINT64_C(0x53027572bb7537fb), UINT64_C(0xee358950b098a43f)},
     .vip_mask = 32 - 1,
     .vip_probes = 2,
     .vips = site_vips,
@@ -65,13 +69,36 @@ static const struct tvs_class class_0 = {
 };
 
 /*
- * Class 1, first used in site.tvs:97: mode fullnat, tcp, wrr, client-address none, on-down keep,
- * sorry pool wrr, and these timeouts.
+ * Class 1, first used in site.tvs:92: mode fullnat, tcp, source-hash, client-address none, on-down
+ * reset, and these timeouts.
  */
 static const struct tvs_class class_1 = {
     .mode = TVS_MODE_FULLNAT,
     .proto = TVS_TCP,
-    .scheduler = TVS_SCHED_WRR,
+    .scheduler = TVS_SCHED_SOURCE_HASH,
+    .client_address = TVS_CLIENT_NONE,
+    .on_down = TVS_ON_DOWN_RESET,
+    .is_synced = true,
+    .timeout_ticks =
+        {
+            [TVS_S_SYN] = 100,
+            [TVS_S_SYN_ACK] = 100,
+            [TVS_S_ESTABLISHED] = 9000,
+            [TVS_S_FIN_CLIENT] = 300,
+            [TVS_S_FIN_SERVER] = 300,
+            [TVS_S_CLOSED] = 300,
+            [TVS_S_RESET] = 50,
+        },
+};
+
+/*
+ * Class 2, first used in site.tvs:97: mode fullnat, tcp, least-loaded, client-address none, on-down
+ * keep, sorry pool wrr, and these timeouts.
+ */
+static const struct tvs_class class_2 = {
+    .mode = TVS_MODE_FULLNAT,
+    .proto = TVS_TCP,
+    .scheduler = TVS_SCHED_LEAST_LOADED,
     .client_address = TVS_CLIENT_NONE,
     .on_down = TVS_ON_DOWN_KEEP,
     .is_synced = true,
@@ -90,10 +117,10 @@ static const struct tvs_class class_1 = {
 };
 
 /*
- * Class 2, first used in site.tvs:105: mode fullnat, udp, rr, client-address none, on-down reset,
+ * Class 3, first used in site.tvs:105: mode fullnat, udp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
-static const struct tvs_class class_2 = {
+static const struct tvs_class class_3 = {
     .mode = TVS_MODE_FULLNAT,
     .proto = TVS_UDP,
     .scheduler = TVS_SCHED_RR,
@@ -107,10 +134,10 @@ static const struct tvs_class class_2 = {
 };
 
 /*
- * Class 3, first used in site.tvs:106: mode fullnat, tcp, rr, client-address none, on-down reset,
+ * Class 4, first used in site.tvs:106: mode fullnat, tcp, rr, client-address none, on-down reset,
  * and these timeouts.
  */
-static const struct tvs_class class_3 = {
+static const struct tvs_class class_4 = {
     .mode = TVS_MODE_FULLNAT,
     .proto = TVS_TCP,
     .scheduler = TVS_SCHED_RR,
@@ -143,6 +170,8 @@ TVS_INLINE enum tvs_request_result node_request(uint8_t class_id, struct tvs_wor
         return tvs_class_request(&class_2, worker, frame, packet, record);
     case 3:
         return tvs_class_request(&class_3, worker, frame, packet, record);
+    case 4:
+        return tvs_class_request(&class_4, worker, frame, packet, record);
     default:
         tvs_drop(worker, frame, TVS_DROP_service_removed);
         return TVS_REQUEST_DONE;
@@ -165,6 +194,9 @@ TVS_INLINE void node_reply(uint8_t class_id, struct tvs_worker *worker, struct t
     case 3:
         tvs_class_reply(&class_3, worker, frame, packet, record);
         break;
+    case 4:
+        tvs_class_reply(&class_4, worker, frame, packet, record);
+        break;
     default:
         tvs_drop(worker, frame, TVS_DROP_service_removed);
         break;
@@ -186,6 +218,9 @@ TVS_INLINE void node_open(uint8_t class_id, struct tvs_worker *worker, struct tv
         break;
     case 3:
         tvs_class_open(&class_3, &path_site, worker, frame, packet, vip);
+        break;
+    case 4:
+        tvs_class_open(&class_4, &path_site, worker, frame, packet, vip);
         break;
     default:
         tvs_drop(worker, frame, TVS_DROP_vip_no_listener);
