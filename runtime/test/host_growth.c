@@ -57,7 +57,6 @@ struct wide {
     struct tvs_pool **bound;
 };
 
-
 static struct wide wide_make(uint32_t first, uint32_t n)
 {
     struct wide wide = {
