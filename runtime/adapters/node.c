@@ -328,7 +328,7 @@ void tvs_node_set_tick(struct tvs_node *node, uint32_t tick)
 static int frame_make(struct tvs_node *node, struct tvs_frame *frame,
                       const struct tvs_node_packet *packet, uint32_t number)
 {
-    uint16_t headroom = node->config.exact_frames ? 0 : HEADROOM;
+    uint16_t headroom = node->config.exact_frames ? TVS_FRAME_HEADROOM : HEADROOM;
     uint16_t len = (uint16_t)(packet->len < UINT16_MAX ? packet->len : UINT16_MAX);
     uint8_t *buffer = malloc((size_t)headroom + len);
 

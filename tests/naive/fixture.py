@@ -86,4 +86,11 @@ VARIANTS = {
     "fixture-few-sessions": replace(FIXTURE, sessions_per_worker=8),
     "fixture-few-ports": replace(FIXTURE, port_last=10003),
     "fixture-few-buckets": FIXTURE,
+    "fixture-toa": replace(
+        FIXTURE,
+        services=tuple(
+            replace(service, client_address="toa") if service.proto == TCP else service
+            for service in FIXTURE.services
+        ),
+    ),
 }

@@ -1,6 +1,7 @@
 """The naive model's site from a node plan as `tvsc compile` writes it: OUT/nodes/NODE/plan.json."""
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,10 @@ def rule(row: dict[str, Any]) -> Rule:
 
 def port(row: dict[str, Any]) -> Port:
     own = IPv4Interface(row["address"])
-    plain = Port(int(own.ip), own.network.prefixlen)
+    plain = Port(int(own.ip), own.network.prefixlen, mtu=row["mtu"])
     if row["gateway_mac"] is None:
         return plain
-    return Port(plain.address, plain.prefix_len, bytes.fromhex(row["gateway_mac"].replace(":", "")))
+    return replace(plain, gateway_mac=bytes.fromhex(row["gateway_mac"].replace(":", "")))
 
 
 def lip(row: dict[str, Any], plan: dict[str, Any], copies: dict[str, int]) -> Lip:
@@ -61,10 +62,11 @@ def lip(row: dict[str, Any], plan: dict[str, Any], copies: dict[str, int]) -> Li
 
 
 def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:
-    ticks = plan["classes"][row["class_id"]]["timeout_ticks"]
-    timeouts = dict(zip(STATES, ticks, strict=True))
+    kind = plan["classes"][row["class_id"]]
+    timeouts = dict(zip(STATES, kind["timeout_ticks"], strict=True))
     proto = PROTOCOLS[row["protocol"]]
-    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts)
+    how = kind["client_address"]
+    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts, how)
 
 
 def pool(row: dict[str, Any]) -> Pool:

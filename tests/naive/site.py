@@ -15,6 +15,7 @@ class Port:
     address: int
     prefix_len: int
     gateway_mac: bytes = DEFAULT_GATEWAY_MAC
+    mtu: int = 1500
 
     def has(self, address: int) -> bool:
         return (address ^ self.address) >> (32 - self.prefix_len) == 0
@@ -52,6 +53,7 @@ class Service:
     proto: int
     pool: int
     timeouts: dict[str, int]  # ticks, by state
+    client_address: str = "none"  # none, toa
 
 
 @dataclass(frozen=True)
