@@ -50,6 +50,7 @@ static const struct tvs_site site = {
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
+    .client_address = CLIENT_ADDRESS,
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
     .timeout_ticks = {0, 50, 50, 600, 50, 50, 20, 10, 0},

@@ -53,6 +53,11 @@ def _service(service: ServicePart) -> Iterator[str]:
     more = len(service.candidates) - _MOST_CANDIDATES
     if more > 0:
         yield f"    and {more} more"
+    if service.client_address == "toa":
+        yield (
+            "  the server sees a local IP, and the client's address and port in TCP option 254"
+            " (TOA), from the SYN on until it answers past the handshake"
+        )
 
 
 def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[str]:

@@ -34,7 +34,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ServicePart:
-    """The listener that takes the flow, its class and its pool."""
+    """The listener that takes the flow, its class and its pool. `client_address`: how the server
+    learns it, as the site says.
+    """
 
     name: str
     vip: str
@@ -43,6 +45,7 @@ class ServicePart:
     origin: str
     class_id: int
     class_reason: str
+    client_address: str
     pool: str
     pool_origin: str
     schedule: str
