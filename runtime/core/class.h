@@ -177,9 +177,9 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
         if (tvs_class_has_toa(class) && tvs_frame_tcp_flags(frame, packet) & TVS_TCP_SYN)
             tvs_toa_clamp_mss(worker, frame, packet, record);
     }
-    if (tvs_toa_is_due(class, record))
-        tvs_toa_heard(record, tvs_frame_tcp_flags(frame, packet));
     tvs_class_forward(class, worker, frame, packet, record, state, TVS_REPLY);
+    if (tvs_toa_is_due(class, record)) /* last: a call before would cost registers */
+        tvs_toa_heard(frame, packet, record);
 }
 
 #endif

@@ -164,9 +164,12 @@ static TVS_NOINLINE void tvs_toa_request(struct tvs_worker *worker, struct tvs_f
  * but the handshake's second packet after the client's third: what comes before that is about an
  * older connection of the same local port.
  */
-static TVS_NOINLINE void tvs_toa_heard(struct tvs_record *record, uint8_t tcp_flags)
+static TVS_NOINLINE void tvs_toa_heard(const struct tvs_frame *frame,
+                                       const struct tvs_packet *packet, struct tvs_record *record)
 {
-    if (record->state >= TVS_S_ESTABLISHED && !(tcp_flags & (TVS_TCP_SYN | TVS_TCP_RST)))
+    uint8_t flags = tvs_frame_tcp_flags(frame, packet);
+
+    if (record->state >= TVS_S_ESTABLISHED && !(flags & (TVS_TCP_SYN | TVS_TCP_RST)))
         record->flags &= (uint16_t)~TVS_RECORD_TOA;
 }
 
