@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client's address in TCP's options, packet by packet through the fixture node whose TCP
- * services have `client-address toa`: which packets carry it, and every byte of those that do and of
- * those that cannot. What is expected is built anew, with checksums over whole packets.
+ * services have `client-address toa`: which packets carry it, and every byte of those that do and
+ * of those that cannot. What is expected is built anew, with checksums over whole packets.
  */
 #include "adapters/node.h"
 #include "core/toa.h"
