@@ -53,7 +53,7 @@ static void copy_untagged(uint8_t *to, const uint8_t *from, uint16_t len, uint16
 static int frame_make(struct tvs_node *node, struct tvs_frame *frame,
                       const struct tvs_node_packet *packet, uint32_t number)
 {
-    uint16_t headroom = node->config.exact_frames ? 0 : HEADROOM;
+    uint16_t headroom = node->config.exact_frames ? TVS_FRAME_HEADROOM : HEADROOM;
     uint16_t tag_bytes = vlan_of(node, packet->port_in) ? TVS_VLAN_BYTES : 0;
     uint16_t all = (uint16_t)(packet->len < UINT16_MAX ? packet->len : UINT16_MAX);
     uint16_t len = (uint16_t)(all - tag_bytes);

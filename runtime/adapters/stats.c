@@ -29,6 +29,10 @@ static const struct {
     COUNTER(sessions_expired),
     COUNTER(sessions_replaced),
     COUNTER(sessions_reset),
+    COUNTER(toa_added),
+    COUNTER(toa_no_room),
+    COUNTER(toa_too_long),
+    COUNTER(toa_forged),
 #undef COUNTER
 };
 enum { N_COUNTERS = sizeof(counter_list) / sizeof(counter_list[0]) };

@@ -39,15 +39,17 @@ static const char *flows_run(struct bench_run *run, enum bench_subject subject, 
 {
     struct tvs_counters before = run->worker->counters;
     struct bench_flow *flows = run->traffic.flows + first;
+    const char *wrong;
 
     for (uint32_t i = 0; i < n; i++)
         (is_reply ? bench_write_reply : bench_write_request)(
             &run->traffic, bench_frame_of(run, i), run->options->frame_bytes, &flows[i], flags);
     *cycles = bench_timed(run, subject, n);
-    if (flags == TVS_TCP_SYN)
+    wrong = check(run, &before, n);
+    if (flags == TVS_TCP_SYN && wrong == NULL)
         for (uint32_t i = 0; i < n; i++)
-            bench_flow_learn(&flows[i], bench_frame_of(run, i));
-    return check(run, &before, n);
+            bench_flow_learn(&flows[i], bench_sent_frame(run, subject, i));
+    return wrong;
 }
 
 const char *bench_flows_open(struct bench_run *run)
@@ -55,9 +57,12 @@ const char *bench_flows_open(struct bench_run *run)
     static const struct {
         bool is_reply;
         uint8_t flags;
-    } step[] = {{false, TVS_TCP_SYN}, {true, TVS_TCP_SYN | TVS_TCP_ACK}, {false, TVS_TCP_ACK}};
+    } step[] = {{false, TVS_TCP_SYN},
+                {true, TVS_TCP_SYN | TVS_TCP_ACK},
+                {false, TVS_TCP_ACK},
+                {true, TVS_TCP_ACK}}; /* from here on the server knows its client */
     uint32_t sessions = run->traffic.n_flows, n;
-    unsigned n_steps = run->traffic.proto == TVS_TCP ? 3 : 1;
+    unsigned n_steps = run->traffic.proto == TVS_TCP ? 4 : 1;
     const char *wrong = NULL;
     double cycles;
 

@@ -14,6 +14,13 @@ uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet)
     return run->pool + (size_t)packet * BENCH_STRIDE + BENCH_FRAME_AT;
 }
 
+const uint8_t *bench_sent_frame(const struct bench_run *run, enum bench_subject subject,
+                                uint32_t packet)
+{
+    return subject == BENCH_SITE || subject == BENCH_GENERIC ? run->sent[packet]
+                                                             : bench_frame_of(run, packet);
+}
+
 /*
  * Every burst of a generation goes through here, for callgrind, which counts between the entry and
  * the end of a function that it is given by name: what a generation contains has none, since it is

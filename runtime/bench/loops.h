@@ -13,6 +13,10 @@ enum {
 /* A frame of the pool. */
 uint8_t *bench_frame_of(const struct bench_run *run, uint32_t packet);
 
+/* It as the subject left it, once all were forwarded: the path may have moved its start. */
+const uint8_t *bench_sent_frame(const struct bench_run *run, enum bench_subject subject,
+                                uint32_t packet);
+
 /* How many packets lie between two looks at the clock, and the first of those that are timed. */
 struct bench_stretches {
     uint32_t packets, first;

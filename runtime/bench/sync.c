@@ -93,7 +93,7 @@ static void flow_end(struct bench_run *run, struct bench_flow *flow)
 static void flow_advance(struct bench_run *run, uint32_t packet, struct bench_flow *flow)
 {
     if (flow->n_packets == 0)
-        bench_flow_learn(flow, bench_frame_of(run, packet));
+        bench_flow_learn(flow, run->sent[packet]);
     if (++flow->n_packets == BENCH_SESSION_PACKETS)
         flow_end(run, flow);
 }

@@ -10,17 +10,18 @@
 #include "core/fullnat.h"
 #include "core/session.h"
 #include "core/tcp_state.h"
+#include "core/toa.h"
 
 /* Sends an established session's packet, in either direction. */
-TVS_INLINE void tvs_class_forward(struct tvs_worker *worker, struct tvs_frame *frame,
-                                  const struct tvs_packet *packet, struct tvs_record *record,
-                                  uint8_t proto, uint32_t timeout_ticks,
+TVS_INLINE void tvs_class_forward(const struct tvs_class *class, struct tvs_worker *worker,
+                                  struct tvs_frame *frame, const struct tvs_packet *packet,
+                                  struct tvs_record *record, uint8_t state,
                                   enum tvs_direction direction)
 {
     const struct tvs_nexthop *nexthop;
     uint16_t way;
 
-    tvs_session_renew(worker, record, timeout_ticks);
+    tvs_session_renew(worker, record, class->timeout_ticks[state]);
     if (TVS_UNLIKELY(record->fib_epoch != worker->fib_epoch))
         tvs_session_reroute(worker, record);
     nexthop =
@@ -32,10 +33,12 @@ TVS_INLINE void tvs_class_forward(struct tvs_worker *worker, struct tvs_frame *f
         return;
     }
     if (direction == TVS_REQUEST) {
-        tvs_fullnat_request(frame, packet, proto, record);
+        if (tvs_toa_is_due(class, record))
+            tvs_toa_request(worker, frame, packet, record, tvs_way_port(way));
+        tvs_fullnat_request(frame, packet, class->proto, record);
         tvs_transmit(worker, frame, nexthop, way, &worker->counters.tx_request);
     } else {
-        tvs_fullnat_reply(frame, packet, proto, record);
+        tvs_fullnat_reply(frame, packet, class->proto, record);
         tvs_transmit(worker, frame, nexthop, way, &worker->counters.tx_reply);
     }
 }
@@ -76,6 +79,8 @@ TVS_INLINE void tvs_class_open(const struct tvs_class *class, const struct tvs_s
         return;
     }
     nexthop = &worker->nexthops[record->nexthop_request];
+    if (tvs_class_has_toa(class))
+        tvs_toa_request(worker, frame, packet, record, nexthop->port);
     tvs_fullnat_request(frame, packet, class->proto, record);
     /* valid when the session was opened, a moment ago */
     tvs_transmit(worker, frame, nexthop, tvs_nexthop_way(nexthop) | TVS_V_TX,
@@ -152,8 +157,7 @@ tvs_class_request(const struct tvs_class *class, struct tvs_worker *worker, stru
         }
         tvs_class_state_set(class, worker, record, state);
     }
-    tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
-                      TVS_REQUEST);
+    tvs_class_forward(class, worker, frame, packet, record, state, TVS_REQUEST);
     return TVS_REQUEST_DONE;
 }
 
@@ -170,9 +174,12 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
         state = tvs_tcp_next(TVS_REPLY, record->state,
                              tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
         tvs_class_state_set(class, worker, record, state);
+        if (tvs_class_has_toa(class) && tvs_frame_tcp_flags(frame, packet) & TVS_TCP_SYN)
+            tvs_toa_clamp_mss(worker, frame, packet, record);
     }
-    tvs_class_forward(worker, frame, packet, record, class->proto, class->timeout_ticks[state],
-                      TVS_REPLY);
+    tvs_class_forward(class, worker, frame, packet, record, state, TVS_REPLY);
+    if (tvs_toa_is_due(class, record)) /* last: a call before would cost registers */
+        tvs_toa_heard(frame, packet, record);
 }
 
 #endif

@@ -12,7 +12,9 @@
 #include "core/steer.h"
 
 enum {
-    TVS_ICMP_UNREACHABLE = 3, /* code 4 of it carries the path MTU */
+    TVS_ICMP_UNREACHABLE = 3,
+    TVS_ICMP_TOO_LONG = 4, /* code of it: carries the path MTU */
+    TVS_IP4_LEAST_MTU = 68,
     TVS_ICMP_TIME_EXCEEDED = 11,
     TVS_ICMP_PARAMETER = 12,
     TVS_QUOTED_L4_BYTES = 8, /* what every sender must quote (RFC 792): enough for the ports */
@@ -114,6 +116,22 @@ static void tvs_icmp_forward(struct tvs_worker *worker, struct tvs_frame *frame,
 }
 
 /*
+ * A router cannot send a request on, which was longer than what the client had sent: the client
+ * must leave room for the option, or what it sends again would be too long again.
+ */
+static void tvs_icmp_leave_room(struct tvs_icmp *icmp)
+{
+    uint8_t *at = (uint8_t *)icmp + TVS_ICMP_BYTES - sizeof(uint16_t);
+    uint16_t mtu = be16toh(tvs_load16(at));
+
+    if (icmp->type != TVS_ICMP_UNREACHABLE || icmp->code != TVS_ICMP_TOO_LONG ||
+        mtu < TVS_IP4_LEAST_MTU + TVS_TOA_BYTES) /* 0: a router that does not say */
+        return;
+    mtu = htobe16((uint16_t)(mtu - TVS_TOA_BYTES));
+    memcpy(at, &mtu, sizeof(mtu));
+}
+
+/*
  * To a local IP: a router, or the server itself, complains about a request. The client is told, in
  * the name of the VIP: who stands behind it is not the client's to know.
  */
@@ -133,6 +151,8 @@ static TVS_NOINLINE void tvs_icmp_error_to_lip(struct tvs_worker *worker, struct
         tvs_drop(worker, frame, TVS_DROP_icmp_no_session);
         return;
     }
+    if (record->flags & TVS_RECORD_TOA)
+        tvs_icmp_leave_room((struct tvs_icmp *)(frame->data + packet->l4));
     tvs_icmp_forward(worker, frame, packet, &quoted, &record->in, &worker->counters.tx_reply);
 }
 

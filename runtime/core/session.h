@@ -40,6 +40,7 @@ TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *
     tvs_table_remove(worker, record->hash, number);
     record->state = TVS_S_FREE;
     record->proto = 0;
+    record->flags &= (uint16_t)~TVS_RECORD_TOA; /* the next session here may be of another class */
     if (TVS_UNLIKELY(number >= worker->own_records)) {
         worker->n_copies--;
         return;
@@ -160,6 +161,8 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
         record->flags &= TVS_RECORD_QUEUED;
         record->told_tick = record->expires_tick;
     }
+    if (tvs_class_has_toa(class))
+        record->flags |= TVS_RECORD_TOA;
     return record;
 }
 

@@ -50,6 +50,11 @@ TVS_INLINE bool tvs_way_is_valid(uint16_t way)
     return (uint8_t)way != TVS_V_NONE;
 }
 
+TVS_INLINE uint8_t tvs_way_port(uint16_t way)
+{
+    return (uint8_t)(way >> 8);
+}
+
 /*
  * Sends a frame whose Ethernet header is still to be written, the way that was found valid.
  * `counter`: the row it belongs to.

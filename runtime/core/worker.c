@@ -129,6 +129,7 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
         return NULL;
     worker->fib_epoch = 1;
     fill_starts(worker);
+    memcpy(worker->mtu, config->mtu, sizeof(worker->mtu));
     worker->index = config->index;
     worker->buckets = (struct tvs_bucket *)(base + layout.buckets);
     worker->records = (struct tvs_record *)(base + layout.records);
@@ -195,6 +196,8 @@ void tvs_worker_config_from(struct tvs_worker_config *config,
         config->n_slots = memory->slots_per_worker;
         config->sync_queue = TVS_SYNC_QUEUE;
     }
+    for (uint32_t i = 0; i < generation->n_ports; i++)
+        config->mtu[i] = generation->ports[i].mtu;
     for (uint32_t i = 0; i < generation->n_pools; i++)
         config->max_backends += generation->pools[i].n_backends;
 }

@@ -21,6 +21,10 @@ static const struct {
     {"sessions_expired", offsetof(struct tvs_counters, sessions_expired)},
     {"sessions_replaced", offsetof(struct tvs_counters, sessions_replaced)},
     {"sessions_reset", offsetof(struct tvs_counters, sessions_reset)},
+    {"toa_added", offsetof(struct tvs_counters, toa_added)},
+    {"toa_no_room", offsetof(struct tvs_counters, toa_no_room)},
+    {"toa_too_long", offsetof(struct tvs_counters, toa_too_long)},
+    {"toa_forged", offsetof(struct tvs_counters, toa_forged)},
 };
 enum { N_COUNTERS = sizeof(counter_list) / sizeof(counter_list[0]) };
 _Static_assert(offsetof(struct tvs_counters, drops) == N_COUNTERS * sizeof(uint64_t),

@@ -10,9 +10,10 @@
 
 /*
  * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
- * FIXTURE_SCHEDULER: enum tvs_scheduler of all, or -1. FIXTURE_NODE: the node, of two with session
- * sync. FIXTURE_NAME: the symbol, since both can be linked into one program. FIXTURE_VLAN: of the
- * first port, 0 for none.
+ * FIXTURE_SCHEDULER: enum tvs_scheduler of all, or -1. FIXTURE_CLIENT_ADDRESS: enum
+ * tvs_client_address, of the TCP services. FIXTURE_NODE: the node, of two with session sync.
+ * FIXTURE_NAME: the symbol, since both can be linked into one program. FIXTURE_VLAN: of the first
+ * port, 0 for none.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,
@@ -118,11 +119,13 @@ static const struct tvs_site site = {
 
 static const struct tvs_class class_0 = {.proto = TVS_TCP,
                                          .scheduler = SCHEDULER(TVS_SCHED_WRR),
+                                         .client_address = FIXTURE_CLIENT_ADDRESS,
                                          .on_down = TVS_ON_DOWN_RESET,
                                          .is_synced = HAS_SYNC,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .scheduler = SCHEDULER(TVS_SCHED_RR),
+                                         .client_address = FIXTURE_CLIENT_ADDRESS,
                                          .on_down = TVS_ON_DOWN_KEEP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,

@@ -68,7 +68,7 @@ class Detail:
     payload: bytes
     ttl: int
     ip_options: int  # words
-    tcp_options: int
+    tcp_options: bytes
     fragment: int
     udp_checksum: bool
     length_error: int
@@ -83,7 +83,7 @@ class Detail:
             payload=self.payload,
             ttl=self.ttl,
             ip_options=b"\x01" * 4 * self.ip_options,
-            tcp_options=b"\x01" * 4 * self.tcp_options,
+            tcp_options=self.tcp_options,
             fragment=self.fragment,
             udp_checksum=self.udp_checksum,
             length_error=self.length_error,
@@ -131,6 +131,7 @@ class Complaint:
     session: int
     about: str  # request, reply
     icmp_type: int
+    icmp_code: int
     quoted_bytes: int  # after the quoted IPv4 header
     wrong: str  # "", source, destination, proto, fragment
     quoted_options: int  # words
@@ -219,12 +220,39 @@ SPOILS = st.just(Spoil()) | st.builds(
     st.integers(0, 2000),
     st.integers(1, 255),
 )
+# Around the length of a full packet, with the client's address in the header and without.
+NEARLY_FULL = st.sampled_from([1420, 1452, 1453, 1460]).map(bytes)
+MSS, FORGED = b"\x02\x04\x05\xb4", b"\xfe\x08\x12\x34\x0a\x00\x00\x01"
+TCP_OPTIONS = st.sampled_from(
+    [
+        *[b""] * 8,
+        b"\x01" * 12,
+        b"\x01" * 32,
+        b"\x01" * 36,
+        b"\x01" * 40,
+        MSS,
+        b"\x01" + MSS + b"\x01" * 3,  # across two words
+        MSS + b"\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07",
+        b"\x02\x04\xff\xff" + MSS,
+        b"\x02\x04\x00\x08",  # no segment would be left
+        b"\x02\x04\x00\x09",
+        b"\x02\x03\x05\x01",  # of a length that it does not have
+        b"\x00" + MSS + b"\x00" * 3,  # behind the end
+        FORGED,
+        b"\x01" + FORGED + b"\x00" * 3,
+        FORGED * 5,
+        MSS + FORGED + MSS + b"\xfe\x14" + bytes(18),
+        b"\xfe\x00" + FORGED + b"\x01\x01",
+        b"\x05\x22" + bytes(30),  # longer than what is there
+        b"\x01\x01\x01\xfe",
+    ]
+)
 DETAILS = st.builds(
     Detail,
-    payload=st.binary(max_size=20),
+    payload=st.binary(max_size=20) | NEARLY_FULL,
     ttl=st.sampled_from([64, 64, 64, 64, 255, 2, 1, 0]),
     ip_options=st.sampled_from([0, 0, 0, 1, 10]),
-    tcp_options=st.sampled_from([0, 0, 3, 10]),
+    tcp_options=TCP_OPTIONS,
     fragment=st.sampled_from([0, 0, 0x4000, 0x4000, 0x2000, 0x00B9]),
     udp_checksum=st.sampled_from([True, True, False]),
     length_error=st.sampled_from([0, 0, 0, 0, 0, -1, 1, 5, -9]),
@@ -239,7 +267,7 @@ PLAIN = st.builds(
     payload=st.binary(max_size=8),
     ttl=st.just(64),
     ip_options=st.just(0),
-    tcp_options=st.just(0),
+    tcp_options=TCP_OPTIONS,
     fragment=st.just(0),
     udp_checksum=st.just(True),
     length_error=st.just(0),
@@ -282,6 +310,7 @@ COMPLAINTS = st.builds(
     session=st.integers(0, 30),
     about=st.sampled_from(["request", "reply"]),
     icmp_type=st.sampled_from([3, 3, 3, 11, 12, 5]),
+    icmp_code=st.sampled_from([4, 4, 0]),
     quoted_bytes=st.sampled_from([8, 8, 9, 17, 18, 20, 28, 28, 7, 0]),
     wrong=st.sampled_from(["", "", "", "", "source", "destination", "proto", "fragment"]),
     quoted_options=st.sampled_from([0, 0, 0, 1, 10]),

@@ -61,7 +61,7 @@ def test_many_lives(variant: str, life: list[Step], first_tick: int) -> None:
     live(variant, life, first_tick)
 
 
-PLAIN = Detail(b"hello", 64, 0, 0, 0, True, 0, 0, 1, Spoil(), None)
+PLAIN = Detail(b"hello", 64, 0, b"", 0, True, 0, 0, 1, Spoil(), None)
 KEPT_TCP, KEPT_UDP = 2, 3  # services
 
 

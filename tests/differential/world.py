@@ -124,8 +124,11 @@ class World:
         )
         end = ETH + 20 + 4 * packet.quoted_options + packet.quoted_bytes
         inner = bytes(quoted)[ETH:end]
-        frame = packet.detail.on(Frame(router, to, ICMP, 0, 1400, icmp_type=packet.icmp_type))
-        return frame.but(payload=inner)
+        mtu = 1400 if packet.quoted_bytes % 2 == 0 else packet.quoted_bytes + 67  # 74 and above
+        frame = Frame(
+            router, to, ICMP, 0, mtu, icmp_type=packet.icmp_type, icmp_code=packet.icmp_code
+        )
+        return packet.detail.on(frame).but(payload=inner)
 
     def odd(self, packet: Odd) -> Frame:
         destinations = self.destinations()

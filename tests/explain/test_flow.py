@@ -171,6 +171,20 @@ def test_servers_that_take_nothing_new_are_not_named(tmp_path: Path) -> None:
         assert service.server == "10.20.0.14:8080"
 
 
+def test_how_the_server_learns_the_client(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (EXAMPLES / "laptop" / "site.tvs").read_text(encoding="utf-8")
+    site = tmp_path / "site.tvs"
+    site.write_text(text.replace("service web {\n", "service web {\n    client-address toa\n"))
+    _, said, _ = run(["explain", "flow", str(site), REQUEST], capsys)
+    assert "client's address and port in TCP option 254 (TOA)" in said
+    _, said, _ = run(["explain", "flow", str(site), REQUEST.replace(".10:", ".20:")], capsys)
+    assert "TOA" not in said
+    _, said, _ = run(["explain", "flow", str(site), REQUEST, "--format", "json"], capsys)
+    assert json.loads(said)["service"]["client_address"] == "toa"
+
+
 def test_cores_and_blocks() -> None:
     """With pinned workers the core is told, with masks one rule stands for a worker's local IPs."""
     flow = explain(REQUEST, "two-clusters")

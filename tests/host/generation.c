@@ -55,6 +55,7 @@ static const struct tvs_site site = {
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
     .scheduler = SCHEDULER,
+    .client_address = CLIENT_ADDRESS,
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
     .has_sorry = HAS_SORRY,

@@ -68,6 +68,7 @@ def generation(directory: Path, **variant: str) -> Path:
         "SHARED": "true",
         "HUGEPAGE_MB": "0",
         "N_PEERS": "0",
+        "CLIENT_ADDRESS": "TVS_CLIENT_NONE",
         "KEY": '"sync.key"',
         "KEY_IS_ENV": "false",
         "VLAN": "0",

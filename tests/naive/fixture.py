@@ -98,4 +98,11 @@ VARIANTS = {
     "fixture-maglev": scheduled("maglev"),
     "fixture-source-hash": scheduled("source-hash"),
     "fixture-least-loaded": scheduled("least-loaded"),
+    "fixture-toa": replace(
+        FIXTURE,
+        services=tuple(
+            replace(service, client_address="toa") if service.proto == TCP else service
+            for service in FIXTURE.services
+        ),
+    ),
 }

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tests.naive import complaint, nic, schedule, tcp
+from tests.naive import complaint, nic, schedule, tcp, toa
 from tests.naive.parts import Backend, FreePorts, Session, Shared
 from tests.naive.wire import (
     ACK,
@@ -137,7 +137,7 @@ class Worker:
         if packet.ttl <= 1:
             raise Dropped("ttl_exceeded")
         self.note(session, tcp.REPLY, packet)
-        return self.send(packet, "tx_reply", session.vip, session.client)
+        return self.to_client(packet, session)
 
     # -- to a VIP, or not for the load balancer at all
 
@@ -180,7 +180,7 @@ class Worker:
             self.close(session, "sessions_replaced")
             return self.first(packet)
         self.note(session, tcp.REQUEST, packet)
-        return self.send(packet, "tx_request", session.local, session.server)
+        return self.to_server(packet, session)
 
     def first(self, packet: Packet) -> Verdict:
         number = self.site.service(packet.destination, packet.destination_port, packet.proto)
@@ -209,7 +209,7 @@ class Worker:
             self.positions[pool] = (self.position(pool, len(ring)) + 1) % len(ring)
         self.counters["sessions_sorry"] += pool != service.pool
         session = self.open(packet, number, (pool, chosen), backend)
-        return self.send(packet, "tx_request", session.local, session.server)
+        return self.to_server(packet, session)
 
     def choose(self, packet: Packet, pool: int, ring: list[int]) -> int:
         """The number of the server that a new session goes to."""
@@ -253,6 +253,7 @@ class Worker:
             backend=chosen[1],
             state="syn" if packet.proto == TCP else "udp",
             opened=self.shared.now,
+            owes_address=packet.proto == TCP and service.client_address == "toa",
         )
         session.expires = self.shared.now + service.timeouts[session.state]
         self.by_client[session.key] = session
@@ -304,12 +305,26 @@ class Worker:
             raise Dropped("no_route")
         return port, self.site.l2(port)
 
-    def send(
-        self, packet: Packet, counter: str, source: tuple[int, int], destination: tuple[int, int]
-    ) -> Verdict:
-        port, l2 = self.l2_to(destination[0])
-        self.counters[counter] += 1
-        return Verdict("tx", port, rebuilt(packet, l2, packet.ttl - 1, source, destination))
+    def to_server(self, packet: Packet, session: Session) -> Verdict:
+        port, l2 = self.l2_to(session.server[0])
+        segment = packet.payload
+        if session.owes_address and not packet.tcp_flags & RST:
+            mtu = self.site.ports[port].mtu
+            segment, counted = toa.request(packet, session.client, mtu)
+            self.counters.update(counted)
+        self.counters["tx_request"] += 1
+        ends = session.local, session.server
+        return Verdict("tx", port, rebuilt(packet, l2, packet.ttl - 1, *ends, segment))
+
+    def to_client(self, packet: Packet, session: Session) -> Verdict:
+        segment = packet.payload
+        if self.site.services[session.service].client_address == "toa":
+            out = self.site.ports[self.site.nexthop(session.server[0])]
+            segment = toa.reply(packet, session, out.mtu)
+        port, l2 = self.l2_to(session.client[0])
+        self.counters["tx_reply"] += 1
+        ends = session.vip, session.client
+        return Verdict("tx", port, rebuilt(packet, l2, packet.ttl - 1, *ends, segment))
 
     def answer(self, packet: Packet, handed: bool) -> Verdict:
         """Anything but TCP and UDP to an address of ours: echo is answered, an error passed on."""
@@ -368,7 +383,10 @@ class Worker:
         header = header[:8] + bytes([packet.ttl - 1]) + header[9:12] + header[20:]
         addresses = struct.pack(">II", destination[0], source[0])
         header = header[:12] + addresses + header[12:]
-        message = complaint.with_quotation(packet.payload, about.between(source, destination))
+        message = packet.payload
+        if session.owes_address and counter == "tx_reply":
+            message = toa.with_smaller_path_mtu(message)
+        message = complaint.with_quotation(message, about.between(source, destination))
         self.counters[counter] += 1
         return Verdict("tx", port, l2 + with_ip_checksum(header) + message + packet.trailer)
 

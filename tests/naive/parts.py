@@ -20,6 +20,7 @@ class Session:
     state: str
     opened: int
     expires: int = 0
+    owes_address: bool = False  # the server may not know its client's
 
     @property
     def key(self) -> tuple[int, int, int, int, int]:

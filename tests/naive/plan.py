@@ -49,7 +49,7 @@ def rule(row: dict[str, Any]) -> Rule:
 
 def port(row: dict[str, Any]) -> Port:
     own = IPv4Interface(row["address"])
-    plain = Port(int(own.ip), own.network.prefixlen, vlan=row["vlan"] or 0)
+    plain = Port(int(own.ip), own.network.prefixlen, vlan=row["vlan"] or 0, mtu=row["mtu"])
     if row["gateway_mac"] is None:
         return plain
     return replace(plain, gateway_mac=bytes.fromhex(row["gateway_mac"].replace(":", "")))
@@ -63,10 +63,11 @@ def lip(row: dict[str, Any], plan: dict[str, Any], copies: dict[str, int]) -> Li
 
 
 def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:
-    ticks = plan["classes"][row["class_id"]]["timeout_ticks"]
-    timeouts = dict(zip(STATES, ticks, strict=True))
+    kind = plan["classes"][row["class_id"]]
+    timeouts = dict(zip(STATES, kind["timeout_ticks"], strict=True))
     proto = PROTOCOLS[row["protocol"]]
-    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts, row["sorry"])
+    how = kind["client_address"]
+    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts, row["sorry"], how)
 
 
 def pool(row: dict[str, Any]) -> Pool:

@@ -19,6 +19,7 @@ VARIANTS = [
     "fixture-maglev",
     "fixture-source-hash",
     "fixture-least-loaded",
+    "fixture-toa",
 ]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 

@@ -16,6 +16,7 @@ class Port:
     prefix_len: int
     gateway_mac: bytes = DEFAULT_GATEWAY_MAC
     vlan: int = 0  # 0: frames have no tag
+    mtu: int = 1500
 
     def has(self, address: int) -> bool:
         return (address ^ self.address) >> (32 - self.prefix_len) == 0
@@ -55,6 +56,7 @@ class Service:
     pool: int
     timeouts: dict[str, int]  # ticks, by state
     sorry: int | None = None  # the pool that serves while `pool` has no server
+    client_address: str = "none"  # none, toa
 
 
 @dataclass(frozen=True)

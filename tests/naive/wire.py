@@ -126,17 +126,26 @@ def with_ip_checksum(header: bytes) -> bytes:
 
 
 def rebuilt(
-    packet: Packet, l2: bytes, ttl: int, source: tuple[int, int], destination: tuple[int, int]
+    packet: Packet,
+    l2: bytes,
+    ttl: int,
+    source: tuple[int, int],
+    destination: tuple[int, int],
+    segment: bytes | None = None,
 ) -> bytes:
-    """The frame with other addresses, ports and TTL; everything else is as it was."""
+    """The frame with other addresses, ports and TTL, and another segment if one is given (its
+    checksum is not looked at); everything else is as it was.
+    """
     old = packet.payload
+    now = old if segment is None else segment
     proto = packet.proto
     header = packet.frame[ETH : ETH + packet.header_bytes]
-    header = header[:8] + bytes([ttl]) + header[9:12]
+    total = packet.header_bytes + len(now)
+    header = header[:2] + total.to_bytes(2, "big") + header[4:8] + bytes([ttl]) + header[9:12]
     header += struct.pack(">II", source[0], destination[0])
     header += packet.frame[ETH + 20 : ETH + packet.header_bytes]
 
-    new = struct.pack(">HH", source[1], destination[1]) + old[4:]
+    new = struct.pack(">HH", source[1], destination[1]) + now[4:]
     at = CHECKSUM_AT[proto]
     was = word(old, at)
     if proto == TCP or was != 0:

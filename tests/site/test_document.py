@@ -129,7 +129,7 @@ service web {
     vip 203.0.113.10, 2001:db8::10
     listen tcp 80 -> web
     mode tunnel
-    client-address toa
+    client-address proxy-v2
     limits { connections 2M  new-per-source 200/s  allow 10.0.0.0/8  deny from "no.txt" }
     load { sessions 100  new 10/s }
     min-up 1
@@ -158,7 +158,7 @@ site = Site(name="s", asn=1, seed="s", nics=[mine],
         servers=[Server(address="10.20.1.1", port=80, weight=2, drain=True)],
         servers_from="more.csv"), sorry],
   services=[Service(name="web", vip=["203.0.113.10", IPv6Address("2001:db8::10")],
-    listen="tcp 80 -> web", mode="tunnel", client_address="toa",
+    listen="tcp 80 -> web", mode="tunnel", client_address="proxy-v2",
     limits=Limits(connections="2M", new_per_source="200/s", allow="10.0.0.0/8", deny_from="no.txt"),
     load=Load(sessions=100, new="10/s"), min_up=1, sorry=sorry)])
 """

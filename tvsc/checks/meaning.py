@@ -8,8 +8,10 @@ from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
 from tvsc.model import (
     Address,
+    ClientAddress,
     HttpCheck,
     Listener,
+    Mode,
     Pool,
     Protocol,
     Schedule,
@@ -217,6 +219,33 @@ def thresholds_can_be_met(site: Site) -> Iterator[Diagnostic]:
             )
 
 
+def client_addresses_can_be_told(site: Site) -> Iterator[Diagnostic]:
+    """`client-address toa` is an option of TCP, for servers that see a local IP."""
+    for service in site.services:
+        if service.client_address is not ClientAddress.TOA:
+            continue
+        setting = site.span(service, "client-address")
+        for listener in service.listeners:
+            if listener.protocol is Protocol.UDP:
+                yield Diagnostic(
+                    codes.CLIENT_ADDRESS_UNFIT,
+                    f"`client-address toa` is an option of TCP, and `{service.name}` listens on"
+                    f" udp {listener.port} too",
+                    site.span(listener),
+                    (Note("the client's address", setting),),
+                    "give UDP a service of its own, with the same VIP and `client-address none`",
+                )
+        if service.mode is Mode.TUNNEL:
+            yield Diagnostic(
+                codes.CLIENT_ADDRESS_UNFIT,
+                f"the servers of `{service.name}` see the client's own address: `mode tunnel` has"
+                " no use for `client-address toa`",
+                setting,
+                (Note("the mode", site.span(service, "mode")),),
+                "write `client-address none`",
+            )
+
+
 RULES = (
     pools_used,
     pools_have_servers,
@@ -229,4 +258,5 @@ RULES = (
     weights_matter,
     access_rules_apply,
     thresholds_can_be_met,
+    client_addresses_can_be_told,
 )

@@ -63,9 +63,9 @@ def services_supported(site: Site) -> Iterator[Diagnostic]:
     for service in site.services:
         if service.mode is not Mode.FULLNAT:
             yield _not_yet(site, f"`mode {service.mode}`", service, "mode", "write `fullnat`")
-        if service.client_address is not ClientAddress.NONE:
+        if service.client_address is ClientAddress.PROXY_V2:
             what = f"`client-address {service.client_address}`"
-            yield _not_yet(site, what, service, "client-address", "write `none`")
+            yield _not_yet(site, what, service, "client-address", "write `toa` or `none`")
         if service.limits is not None:
             yield _not_yet(site, "`limits`", service.limits, "")
         for vip in service.vips:

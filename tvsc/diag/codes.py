@@ -92,6 +92,7 @@ CHECK_CANNOT_PASS = _code(209, "health check cannot work with this pool")
 WEIGHTS_IGNORED = _code(210, "schedule ignores the weights")
 RULE_UNREACHABLE = _code(211, "access rule that can never apply")
 THRESHOLD_UNMET = _code(212, "threshold that cannot be met")
+CLIENT_ADDRESS_UNFIT = _code(213, "client's address cannot be told this way")
 
 # Addressing
 LIP_OUTSIDE = _code(301, "local IPs do not fit their prefix")

@@ -193,6 +193,7 @@ class Explainer:
             origin=service.origin,
             class_id=service.class_id,
             class_reason=class_.reason,
+            client_address=class_.client_address.value,
             pool=pool.name,
             pool_origin=pool.origin,
             schedule=pool.scheduler.value,

@@ -62,6 +62,11 @@ def _service(service: ServicePart) -> Iterator[str]:
             f"  min-up {service.min_up}: a node that sees fewer servers of {service.pool} withdraws"
             f" the VIP{but}"
         )
+    if service.client_address == "toa":
+        yield (
+            "  the server sees a local IP, and the client's address and port in TCP option 254"
+            " (TOA), from the SYN on until it answers past the handshake"
+        )
 
 
 def _candidates(candidates: tuple[Candidate, ...]) -> Iterator[str]:

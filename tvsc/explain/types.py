@@ -47,7 +47,8 @@ class ServicePart:
     """The listener that takes the flow, its class and its pool. `server` is what a pool with all
     servers healthy gives the flow, None where that depends on more than the flow; `server_reason`
     says on what. `sorry` is the pool that serves while that one has no server; with fewer servers
-    than `min_up` the VIP is withdrawn, but for the clusters in `keeps`, 0: never.
+    than `min_up` the VIP is withdrawn, but for the clusters in `keeps`, 0: never. `client_address`:
+    how the server learns the client's, as the site says.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ServicePart:
     origin: str
     class_id: int
     class_reason: str
+    client_address: str
     pool: str
     pool_origin: str
     schedule: str

@@ -23,6 +23,7 @@ struct tvs_worker_config {
     uint16_t n_workers;
     uint32_t sync_queue; /* records that may wait to be told to peers: a power of two, or 0 */
     uint64_t hash_key[2];
+    uint16_t mtu[TVS_MAX_PORTS];
     const uint8_t *rss_key; /* >= 40 bytes, for software steering; may be NULL */
 };
 

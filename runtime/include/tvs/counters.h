@@ -36,6 +36,12 @@ struct tvs_counters {
     uint64_t sessions_replaced; /* freed by a new SYN of the same client address and port */
     uint64_t sessions_reset;    /* ended because the backend is down */
 
+    /* clients' packets of `client-address toa` whose server may not know the address yet */
+    uint64_t toa_added;
+    uint64_t toa_no_room;  /* went without: the TCP header is full */
+    uint64_t toa_too_long; /* went without: longer than the port's MTU with it */
+    uint64_t toa_forged;   /* carried an address of the client's own, which was blanked */
+
     uint64_t drops[TVS_N_DROPS];
 } TVS_CACHE_ALIGNED;
 

@@ -24,11 +24,14 @@ enum {
     TVS_FRAME_NOT_CONTIGUOUS = 1 << 2 /* the frame goes on past `len` in another buffer */
 };
 
+/* What every adapter leaves before a frame: the path may put so much more at its front. */
+enum { TVS_FRAME_HEADROOM = 8 };
+
 struct tvs_frame {
-    uint8_t *data;     /* first byte of the Ethernet header; the path may move it (encapsulation) */
+    uint8_t *data;     /* first byte of the Ethernet header; the path may move it to the front */
     void *cookie;      /* the adapter's own: an mbuf, an index */
     uint16_t len;      /* bytes readable and writable at `data` */
-    uint16_t headroom; /* bytes writable before `data` */
+    uint16_t headroom; /* bytes writable before `data`: TVS_FRAME_HEADROOM or more */
     uint8_t port_in;
     uint8_t flags;   /* TVS_FRAME_* */
     uint8_t verdict; /* enum tvs_verdict, out */

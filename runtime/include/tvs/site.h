@@ -23,6 +23,12 @@ struct tvs_class {
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 
+/* Whether a server is told its client's address by an option of TCP. */
+TVS_INLINE bool tvs_class_has_toa(const struct tvs_class *class)
+{
+    return class->proto == TVS_TCP && class->client_address == TVS_CLIENT_TOA;
+}
+
 /* Who owns an address of the local-IP range. */
 enum { TVS_LIP_NOBODY = 0xff };
 enum { TVS_LIP_NO_SLOT = 0xffff };

@@ -102,6 +102,8 @@ struct tvs_worker {
     /* software steering: Toeplitz as twelve tables of 256, made from the cluster's key */
     const uint32_t (*toeplitz)[256];
 
+    uint16_t mtu[TVS_MAX_PORTS]; /* of our ports, without the Ethernet header */
+
     struct tvs_counters counters;
 } TVS_CACHE_ALIGNED;
 
