@@ -19,8 +19,25 @@ static const char *refuse_sync(const struct tvs_generation *generation)
     return NULL;
 }
 
+static const char *refuse_limits(const struct tvs_generation *generation)
+{
+    const struct tvs_limit *limits = generation->path_site->limits;
+
+    for (uint32_t i = 0; limits != NULL && i < generation->n_services; i++) {
+        const struct tvs_access *access = limits[i].access;
+
+        if (limits[i].group >= generation->n_services)
+            return "limits point outside the services";
+        if (access != NULL && (access->shift < 16 || access->shift > 31))
+            return "list of sources has an index of another shape";
+    }
+    return NULL;
+}
+
 const char *tvs_generation_refuse(const struct tvs_generation *generation)
 {
+    const char *reason;
+
     if (generation->abi_version != TVS_ABI_VERSION)
         return "compiled for another host (ABI version differs)";
     if (generation->record_schema != TVS_RECORD_SCHEMA)
@@ -49,5 +66,6 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
     for (uint32_t i = 0; i < generation->steering.reta_size; i++)
         if (generation->steering.reta[i] >= generation->cores.n_workers)
             return "RETA names a worker that does not exist";
-    return refuse_sync(generation);
+    reason = refuse_limits(generation);
+    return reason != NULL ? reason : refuse_sync(generation);
 }

@@ -5,6 +5,7 @@
 
 #include "core/csum.h"
 #include "core/free_ring.h"
+#include "core/limits.h"
 #include "core/sync_queue.h"
 #include "core/table.h"
 #include "tvs/site.h"
@@ -45,6 +46,8 @@ TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *
     }
     worker->backend_active[record->backend]--;
     worker->n_sessions--;
+    if (TVS_UNLIKELY(record->flags & TVS_RECORD_COUNTED))
+        tvs_limits_uncount(worker, record);
     record->free_at = tvs_free_put(&worker->free, number);
 }
 
@@ -154,6 +157,8 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
         record->flags &= TVS_RECORD_QUEUED;
         record->told_tick = record->expires_tick;
     }
+    if (class->has_limits)
+        tvs_limits_count(worker, record);
     return record;
 }
 

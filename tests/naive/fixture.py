@@ -1,8 +1,10 @@
 """The site of runtime/test/fixture_generation.c, said again."""
 
 from dataclasses import replace
+from fractions import Fraction
+from ipaddress import IPv4Network
 
-from tests.naive.site import Lip, Pool, Port, Rule, Server, Service, Site, ip
+from tests.naive.site import Limits, Lip, Pool, Port, Rule, Server, Service, Site, ip
 from tests.naive.wire import TCP, UDP
 
 RSS_KEY = bytes.fromhex(
@@ -80,10 +82,35 @@ FIXTURE = Site(
     port_last=10999,
 )
 
+KEPT_LIMITS = Limits(2, connections=5, ticks_per_session=Fraction(5, 2), burst=2)
+LIMITS = (
+    Limits(
+        0,
+        connections=6,
+        allow=(IPv4Network("198.18.0.0/30"),),
+        deny=(IPv4Network("198.18.0.1/32"),),
+    ),
+    Limits(
+        1,
+        ticks_per_session=Fraction(2),
+        burst=3,
+        deny=(IPv4Network("0.0.0.0/1"), IPv4Network("255.255.255.254/31")),
+    ),
+    KEPT_LIMITS,
+    KEPT_LIMITS,
+)
+
 VARIANTS = {
     "fixture": FIXTURE,
     "fixture-software": replace(FIXTURE, steering="software", rules=()),
     "fixture-few-sessions": replace(FIXTURE, sessions_per_worker=8),
     "fixture-few-ports": replace(FIXTURE, port_last=10003),
     "fixture-few-buckets": FIXTURE,
+    "fixture-limits": replace(
+        FIXTURE,
+        services=tuple(
+            replace(service, limits=limits)
+            for service, limits in zip(FIXTURE.services, LIMITS, strict=True)
+        ),
+    ),
 }

@@ -7,10 +7,11 @@ oldest free one is taken, checksums are computed anew over whole packets.
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
 from tests.naive import complaint, nic, tcp
-from tests.naive.parts import Backend, FreePorts, Session, Shared
-from tests.naive.site import Service
+from tests.naive.parts import Backend, Bucket, FreePorts, Session, Shared
+from tests.naive.site import Limits, Service
 from tests.naive.wire import (
     ACK,
     ETH,
@@ -53,6 +54,7 @@ class Worker:
         self.by_local: dict[tuple[int, int], Session] = {}
         self.free = FreePorts(self.site, index)
         self.positions: dict[int, int] = {}
+        self.buckets: dict[tuple[int, int], Bucket] = {}  # by source and group of services
         self.counters: Counter[str] = Counter()
 
     # -- one frame
@@ -190,6 +192,8 @@ class Worker:
         self.check_source(packet)
         if packet.ttl <= 1:
             raise Dropped("ttl_exceeded")
+        if service.limits is not None:
+            self.check_limits(service.limits, packet.source)
         if len(self.by_client) >= self.site.sessions_per_worker:
             raise Dropped("session_limit")
         ring = self.shared.ring(service.pool)
@@ -205,6 +209,24 @@ class Worker:
         self.positions[service.pool] = (position + 1) % len(ring)
         session = self.open(packet, number, chosen, service, backend)
         return self.send(packet, "tx_request", session.local, session.server)
+
+    def check_limits(self, limits: Limits, source: int) -> None:
+        if limits.keeps_out(source):
+            raise Dropped("source_denied")
+        if limits.connections is not None:
+            theirs = [self.site.services[s.service].limits for s in self.by_client.values()]
+            if sum(1 for t in theirs if t and t.group == limits.group) >= limits.connections:
+                raise Dropped("service_full")
+        if limits.ticks_per_session is not None:
+            bucket = self.buckets.setdefault(
+                (source, limits.group), Bucket(Fraction(limits.burst), self.shared.now)
+            )
+            refilled = (self.shared.now - bucket.since) / limits.ticks_per_session
+            bucket.sessions = min(bucket.sessions + refilled, Fraction(limits.burst))
+            bucket.since = self.shared.now
+            if bucket.sessions < 1:
+                raise Dropped("source_too_fast")
+            bucket.sessions -= 1
 
     def position(self, pool: int, length: int) -> int:
         start = self.index * length // self.site.n_workers

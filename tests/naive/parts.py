@@ -35,6 +35,14 @@ class Backend:
     state: str  # up, down, drain
 
 
+@dataclass
+class Bucket:
+    """Sessions that a source may open, as of the tick `since`."""
+
+    sessions: Fraction
+    since: int
+
+
 def schedule_ring(pool: Pool, backends: list[Backend]) -> list[int]:
     """One period: server i's k-th appearance at (k + 1/2) / weight, ties in order of the list."""
     weights = [b.weight if b.state == "up" else 0 for b in backends]

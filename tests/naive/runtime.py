@@ -15,6 +15,7 @@ VARIANTS = [
     "fixture-few-sessions",
     "fixture-few-ports",
     "fixture-few-buckets",
+    "fixture-limits",
 ]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 

@@ -61,7 +61,7 @@ class Vip(Noun):
 
 
 class AccessRule(Noun):
-    """Sources to let in or keep out. A source gets in when no rule keeps it out, and some rule lets
+    """Sources to let in or keep out. Those of a list file have places of their own, `AT/INDEX`. A source gets in when no rule keeps it out, and some rule lets
     it in or none lets anybody in: the order means nothing.
     """
 
@@ -70,8 +70,8 @@ class AccessRule(Noun):
 
 
 class Limits(Noun):
-    """Protections of a service; None where there is no limit. `new_per_source` is sessions a
-    second.
+    """Protections of a service on a node; None where there is no limit. `new_per_source` is
+    sessions a second.
     """
 
     connections: int | None = None
@@ -104,3 +104,13 @@ class Service(Noun):
     min_up: int
     sorry: str | None
     load: Load | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything of its `limits` can refuse a session."""
+        limits = self.limits
+        return limits is not None and (
+            limits.connections is not None
+            or limits.new_per_source is not None
+            or bool(limits.access)
+        )

@@ -12,11 +12,13 @@ from tvsc.plan.dump import PlanWriter, plan_json, plan_object
 from tvsc.plan.node import PlanOptions, plan_site
 from tvsc.plan.types import (
     FORMAT_VERSION,
+    AccessPlan,
     BackendPlan,
     BgpPlan,
     CheckPlan,
     ClassPlan,
     CorePlan,
+    LimitPlan,
     LipMap,
     LipPlan,
     MemoryPlan,
@@ -25,6 +27,7 @@ from tvsc.plan.types import (
     PeerPlan,
     PoolPlan,
     PortPlan,
+    RangePlan,
     RoutePlan,
     RulePlan,
     ServicePlan,
@@ -38,11 +41,13 @@ from tvsc.plan.types import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "AccessPlan",
     "BackendPlan",
     "BgpPlan",
     "CheckPlan",
     "ClassPlan",
     "CorePlan",
+    "LimitPlan",
     "LipMap",
     "LipPlan",
     "MemoryPlan",
@@ -53,6 +58,7 @@ __all__ = [
     "PlanWriter",
     "PoolPlan",
     "PortPlan",
+    "RangePlan",
     "RoutePlan",
     "RulePlan",
     "ServicePlan",

@@ -104,6 +104,7 @@ def plan_services(
             service.client_address,
             pool.on_down,
             ticks,
+            service.is_limited,
         )
         known = classes.get(key)
         if known is None:
@@ -142,6 +143,6 @@ def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
         reason=(
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
             f"client-address {plan.client_address.value}, on-down {plan.on_down.value} "
-            "and these timeouts"
+            f"and these timeouts{', with limits' if plan.limited else ''}"
         ),
     )

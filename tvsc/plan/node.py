@@ -9,8 +9,10 @@ from hashlib import sha256
 from tvsc import __version__
 from tvsc.model import Cluster, Node, Noun, PciDevice, Port, Site, Steering
 from tvsc.plan.abi import RECORD_SCHEMA
+from tvsc.plan.access import AccessTables
 from tvsc.plan.classes import plan_pools, plan_services
 from tvsc.plan.dump import PlanWriter
+from tvsc.plan.limits import plan_limits
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.routing import plan_bgp, plan_own_routes, plan_vip_routes
@@ -18,6 +20,7 @@ from tvsc.plan.rss import rss_key
 from tvsc.plan.steering import plan_steering, sync_contract
 from tvsc.plan.sync import plan_sync
 from tvsc.plan.types import (
+    AccessPlan,
     ClassPlan,
     LipPlan,
     NodePlan,
@@ -53,6 +56,7 @@ class _Shared:
     classes: tuple[ClassPlan, ...]
     services: tuple[ServicePlan, ...]
     pools: tuple[PoolPlan, ...]
+    access: tuple[AccessPlan, ...]
     vips: VipTable
     routes: tuple[RoutePlan, ...]
 
@@ -65,7 +69,8 @@ class _Planner:
         pools = plan_pools(site, self.label)
         classes, services = plan_services(site, pools, self.label)
         vips, routes = place_vips(services), plan_vip_routes(services)
-        self.shared = _Shared(classes, services, pools, vips, routes)
+        self.access = AccessTables(site, self.label)
+        self.shared = _Shared(classes, services, pools, self.access.plans, vips, routes)
         self.writer = PlanWriter()
         self.base = self._base()
         self._lips: dict[str, tuple[LipPlan, ...]] = {}
@@ -73,7 +78,8 @@ class _Planner:
     def _base(self) -> str:
         """A hash of everything that goes into every node; the routes follow from the services."""
         digest = sha256(f"{self.options.base}\n".encode())
-        for part in (self.shared.classes, self.shared.services, self.shared.pools):
+        shared = self.shared
+        for part in (shared.classes, shared.services, shared.pools, shared.access):
             digest.update(self.writer.shared(part).encode())
         return digest.hexdigest()
 
@@ -137,6 +143,8 @@ class _Planner:
             classes=(),
             pools=(),
             services=(),
+            access=(),
+            limits=plan_limits(site, shared.services, self.access, steering.reta, self.label),
             vips=VipTable(0, 0, (), ""),
         )
         return replace(
@@ -146,6 +154,7 @@ class _Planner:
             classes=shared.classes,
             pools=shared.pools,
             services=shared.services,
+            access=shared.access,
             vips=shared.vips,
         )
 

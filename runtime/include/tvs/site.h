@@ -18,6 +18,7 @@ struct tvs_class {
     uint8_t client_address; /* enum tvs_client_address */
     uint8_t on_down;        /* enum tvs_on_down */
     bool is_synced;         /* peers are told of its sessions */
+    bool has_limits;        /* its services are in the site's table of limits */
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 
@@ -46,6 +47,27 @@ struct tvs_vip_entry {
 };
 _Static_assert(sizeof(struct tvs_vip_entry) == 12, "five per line");
 
+/*
+ * Sources that are kept out, as disjoint ranges: `edges` has where each begins and where the next
+ * address after it is, ascending; a range that ends with the last address of all has one edge only.
+ * `index[part]` is how many edges are below the addresses of a part, so that a search has to look
+ * at the edges of one part alone.
+ */
+struct tvs_access {
+    uint8_t shift;         /* an address's part is what is left of it after this shift: 16 to 31 */
+    const uint32_t *index; /* [(1 << (32 - shift)) + 1] */
+    const uint32_t *edges;
+};
+
+/* Limits of a service as one worker keeps them; all zero: none. */
+struct tvs_limit {
+    uint16_t group;       /* listeners and VIPs of one service are counted together: their first */
+    uint32_t connections; /* sessions at a time; 0: any number */
+    uint64_t interval;    /* of new sessions of one source, in 2^-32 ticks; 0: no limit */
+    uint64_t most_debt;   /* how far a source may be ahead, in the same unit: the burst less one */
+    const struct tvs_access *access; /* NULL: nobody is kept out */
+};
+
 struct tvs_site {
     uint8_t steering; /* enum tvs_steering_mode */
     uint16_t n_workers;
@@ -59,6 +81,8 @@ struct tvs_site {
     uint32_t vip_mask;   /* table size - 1 */
     uint32_t vip_probes; /* longest probe that any key needs */
     const struct tvs_vip_entry *vips;
+
+    const struct tvs_limit *limits; /* by the generation's service; NULL: no class has any */
 };
 
 /*
