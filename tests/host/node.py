@@ -65,6 +65,7 @@ def generation(directory: Path, **variant: str) -> Path:
         "HUGEPAGE_MB": "0",
         "N_PEERS": "0",
         "KEY": '"sync.key"',
+        "LIMIT": "0",
         "KEY_IS_ENV": "false",
         **variant,
     }

@@ -13,6 +13,8 @@ from tvsc.checks.capacity_load import Demand, Room, demand_of, room_of
 from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, site_told_per_s
 from tvsc.checks.steering import rules_needed
 from tvsc.model import Cluster, NicProfile, Site, Steering
+from tvsc.plan.abi import SOURCE_SETS, SOURCE_WAYS
+from tvsc.plan.access import access_bytes, kept_out
 from tvsc.plan.memory import plan_memory
 
 
@@ -54,6 +56,7 @@ def capacity(site: Site) -> tuple[ClusterCapacity, ...]:
                 *_sessions(room_of(site, cluster), demand),
                 *_rules(site, cluster),
                 *_hugepages(cluster),
+                *_limits(site),
                 _sync(site, cluster),
             ),
         )
@@ -184,6 +187,20 @@ def _hugepages(cluster: Cluster) -> Iterator[Usage]:
             need if len(cluster.nodes) > 1 else None,
             "to be reserved on the machine" if need else "no port does DMA: ordinary pages do",
         )
+
+
+def _limits(site: Site) -> Iterator[Usage]:
+    """What limits of services take: tables of a fixed size, the same with a node lost."""
+    tables = {tuple(out) for s in site.services if s.limits and (out := kept_out(s.limits))}
+    if tables:
+        need = sum(access_bytes(out) for out in tables)
+        ranges = sum(len(out) for out in tables)
+        note = f"{ranges:,} ranges of sources that are kept out; ordinary memory"
+        yield Usage("access tables", "node", "bytes", None, need, None, need, note)
+    if any(s.limits and s.limits.new_per_source for s in site.services):
+        sources = SOURCE_SETS * SOURCE_WAYS
+        note = "sources ahead of their rate; one more, and the one ahead the least is let off"
+        yield Usage("sources", "worker", "addresses", sources, None, sources, None, note)
 
 
 def _sync(site: Site, cluster: Cluster) -> Usage:

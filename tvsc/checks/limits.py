@@ -107,7 +107,7 @@ def connections_carry_the_load(site: Site) -> Iterator[Diagnostic]:
             alive = max(1, len(cluster.nodes) - 1)
             if load.sessions > most * alive:
                 nodes = "one node" if alive == 1 else f"each of {alive} nodes"
-                lost = ", one being lost," if len(cluster.nodes) > 1 else ""
+                lost = " that a lost one leaves" if len(cluster.nodes) > 1 else ""
                 yield Diagnostic(
                     codes.THRESHOLD_UNMET,
                     f"service `{service.name}` shall carry {load.sessions:,} sessions, and"

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from tvsc.explain.flow_text import Flow
+from tvsc.explain.limits import LimitsExplainer
 from tvsc.explain.types import (
     Arrival,
     Candidate,
@@ -40,6 +41,7 @@ class Explainer:
         self.site = site
         self.plan = plan_site(site, sources, PlanOptions(steering=steering))
         self.by_name = {node.node: node for node in self.plan.nodes}
+        self.limits = LimitsExplainer(site, sources, self.plan)
         self.devices: dict[str, LoadedNic] = {}
         for plan in self.plan.nodes:
             port = site.node_by_name[plan.node].ports[0]
@@ -74,6 +76,13 @@ class Explainer:
             summary = (
                 f"to VIP {vip} from {_MARTIAN}: {what} is dropped and counted as `martian_source`"
             )
+        elif service is not None and (denied := self.limits.denied(service, flow.source)):
+            kind = Kind.DENIED
+            summary = (
+                f"service {service.name} keeps {flow.source} out: {denied}; a packet that belongs to"
+                " no session is dropped without an answer and counted as `source_denied`"
+            )
+            service = None
         elif service is not None:
             kind, summary = Kind.REQUEST, f"a request to service {service.name}"
         elif flow.protocol == "icmp":
@@ -93,7 +102,7 @@ class Explainer:
             str(flow),
             kind,
             summary,
-            None if service is None else self._service(service),
+            None if service is None else self._service(service, flow),
             tuple(self._cluster(c, flow.packet, service) for c in self.clusters),
         )
 
@@ -176,7 +185,7 @@ class Explainer:
 
     # -- parts
 
-    def _service(self, service: ServicePlan) -> ServicePart:
+    def _service(self, service: ServicePlan, flow: Flow) -> ServicePart:
         node = self.plan.nodes[0]
         pool, class_ = node.pools[service.pool], node.classes[service.class_id]
         return ServicePart(
@@ -194,6 +203,7 @@ class Explainer:
                 Candidate(str(b.address), b.port, b.weight, b.weight > 0 and not b.drain, b.origin)
                 for b in pool.backends
             ),
+            limits=tuple(self.limits.applying(service, flow.source)),
         )
 
     def _cluster(

@@ -53,6 +53,8 @@ def _service(service: ServicePart) -> Iterator[str]:
     more = len(service.candidates) - _MOST_CANDIDATES
     if more > 0:
         yield f"    and {more} more"
+    for limit in service.limits:
+        yield f"  limit: {limit}"
 
 
 def _cluster(cluster: ClusterPart, kind: Kind, before: str | None) -> Iterator[str]:
@@ -83,7 +85,7 @@ def _node(node: NodePart, kind: Kind) -> Iterator[str]:
             f" {node.port_first}-{node.port_last}"
         )
         yield f"    replies come back {_replies(node.replies)}"
-    if kind not in (Kind.NO_LISTENER, Kind.MARTIAN):
+    if kind not in (Kind.NO_LISTENER, Kind.MARTIAN, Kind.DENIED):
         yield from _loss(node, kind)
 
 

@@ -9,10 +9,13 @@ FORMAT_VERSION = 1
 
 
 class Kind(StrEnum):
-    """What the destination is to the site; MARTIAN: a VIP that does not serve this source."""
+    """What the destination is to the site; MARTIAN: a VIP that does not serve this source; DENIED:
+    a listener whose `limits` keep it out.
+    """
 
     REQUEST = "request"
     MARTIAN = "martian-source"
+    DENIED = "source-denied"
     NO_LISTENER = "no-listener"
     ECHO = "echo"
     LOCAL_IP = "local-ip"
@@ -34,7 +37,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ServicePart:
-    """The listener that takes the flow, its class and its pool."""
+    """The listener that takes the flow, its class, its pool and the limits that apply."""
 
     name: str
     vip: str
@@ -47,6 +50,7 @@ class ServicePart:
     pool_origin: str
     schedule: str
     candidates: tuple[Candidate, ...]
+    limits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ however the prefixes overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
@@ -99,6 +99,12 @@ def index_of(edges: list[int], shift: int) -> list[int]:
     return index
 
 
+def access_bytes(ranges: Sequence[Range]) -> int:
+    """Bytes of the table of merged ranges: its edges and its index."""
+    edges = len(edges_of(ranges))
+    return 4 * (edges + (1 << 32 - index_shift(edges)) + 1)
+
+
 class AccessTables:
     """The tables of a site; services that keep out the same sources share one."""
 
@@ -146,11 +152,12 @@ def access_plan(
         id=id_,
         shift=shift,
         comparisons=most.bit_length(),
-        bytes=4 * (len(edges) + len(index)),
+        bytes=access_bytes(ranges),
         origin=origin,
         reason=(
             f"{prefixes} prefixes of service {service} keep out {len(ranges)} ranges; an index by"
-            f" the first {32 - shift} bits leaves a search of at most {most.bit_length()} comparisons"
+            f" the first {32 - shift} bits leaves a search of at most {most.bit_length()}"
+            " comparisons"
         ),
         ranges=tuple(RangePlan(IPv4Address(first), IPv4Address(last)) for first, last in ranges),
     )

@@ -226,7 +226,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x6eb539f33477e534),
-    .id = "909197142138e5a3",
+    .id = "b302eac718bfd872",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",
