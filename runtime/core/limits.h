@@ -79,7 +79,10 @@ TVS_INLINE bool tvs_source_is_too_fast(struct tvs_worker *worker, const struct t
     return false;
 }
 
-/* Whether a new session of `vip`'s service is refused, and why. A refused one costs the source nothing. */
+/*
+ * Whether a new session of `vip`'s service is refused, and why. One that is refused costs the
+ * source nothing.
+ */
 TVS_INLINE bool tvs_limits_refuse(const struct tvs_site *site, struct tvs_worker *worker,
                                   const struct tvs_key *key, const struct tvs_vip_entry *vip,
                                   enum tvs_drop *reason)

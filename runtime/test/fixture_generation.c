@@ -10,8 +10,8 @@
 
 /*
  * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
- * FIXTURE_HAS_LIMITS: whether services have limits. FIXTURE_NODE: the node, of two with session sync. FIXTURE_NAME: the symbol, since both can be
- * linked into one program.
+ * FIXTURE_HAS_LIMITS: whether services have limits. FIXTURE_NODE: the node, of two with session
+ * sync. FIXTURE_NAME: the symbol, since both can be linked into one program.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,

@@ -1,4 +1,4 @@
-"""A site with `limits` that `tvsc compile` made, against what the text says in the naive model's words.
+"""A site with `limits` that `tvsc compile` made, against what its text says, in the naive model.
 
 The naive model has the prefixes as they are written, overlapping and in disorder, and looks at all
 of them for each packet; the machine code has disjoint ranges and an index.

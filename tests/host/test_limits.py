@@ -22,7 +22,10 @@ def send(machine: Node, ports: range, flags: int = SYN, source: str = "192.0.2.1
 
 
 def dropped(machine: Node) -> dict[str, int]:
-    found = {reason: machine.summed(f"drop_{reason}") for reason in REASONS}
+    found = {
+        reason: sum(w["drops"].get(reason, 0) for w in machine.ask("counters")["workers"])
+        for reason in REASONS
+    }
     return {reason: count for reason, count in found.items() if count}
 
 

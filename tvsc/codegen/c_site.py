@@ -1,4 +1,4 @@
-"""NodePlan -> what pools.c, servers-*.c, services.c and access.c say: the same on all nodes of a site.
+"""NodePlan -> what pools.c, servers-*.c, services.c and access.c say: the same on all nodes.
 
 Reads the pools, services, VIP table and VIP routes of any node's plan, writes strings.
 """

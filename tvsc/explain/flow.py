@@ -79,8 +79,8 @@ class Explainer:
         elif service is not None and (denied := self.limits.denied(service, flow.source)):
             kind = Kind.DENIED
             summary = (
-                f"service {service.name} keeps {flow.source} out: {denied}; a packet that belongs to"
-                " no session is dropped without an answer and counted as `source_denied`"
+                f"service {service.name} keeps {flow.source} out: {denied}; a packet that"
+                " belongs to no session is dropped without an answer and counted as `source_denied`"
             )
             service = None
         elif service is not None:

@@ -61,8 +61,9 @@ class Vip(Noun):
 
 
 class AccessRule(Noun):
-    """Sources to let in or keep out. Those of a list file have places of their own, `AT/INDEX`. A source gets in when no rule keeps it out, and some rule lets
-    it in or none lets anybody in: the order means nothing.
+    """Sources to let in or keep out; those of a list file have places of their own, `AT/INDEX`. A
+    source gets in when no rule keeps it out, and some rule lets it in or none lets anybody in: the
+    order means nothing.
     """
 
     allow: bool

@@ -2,8 +2,8 @@
 
 /*
  * What the sources of a generation know of each other. pools.c, servers-*.c, services.c and access.c
- * are the same on every node of the site, path.c on the nodes of a cluster whose NICs are alike, and are
- * compiled once for them all; generation.c is the node's own.
+ * are the same on every node of the site, path.c on the nodes of a cluster whose NICs are alike, and
+ * are compiled once for them all; generation.c is the node's own.
  */
 #ifndef TVS_PARTS_H
 #define TVS_PARTS_H
