@@ -152,6 +152,8 @@ static int binding_make(struct tvs_node *node)
         node->service_id[s] = (uint16_t)(TVS_NODE_FIRST_SERVICE + s);
         node->class_of_service[node->service_id[s]] = generation->services[s].class_id;
     }
+    if (tvs_limit_groups_make(generation, node->service_id, &node->limit_group) < 0)
+        return -ENOMEM;
     node->binding = (struct tvs_binding){
         .class_of_service = node->class_of_service,
         .service_id = node->service_id,
@@ -159,6 +161,7 @@ static int binding_make(struct tvs_node *node)
         .backends = node->backends,
         .site = generation->path_site,
         .backend_index = node->backend_index,
+        .limit_group = node->limit_group,
     };
     return 0;
 }
@@ -199,7 +202,7 @@ static int worker_make(struct tvs_node *node, uint16_t index)
     worker->nexthops = node->nexthops;
     worker->route = route;
     worker->fib = node;
-    worker->binding = &node->binding;
+    tvs_worker_bind(worker, &node->binding);
     if (node->config.check_mac)
         tvs_worker_stations_check(worker);
     for (uint32_t p = 0; p < generation->n_ports; p++)
@@ -293,6 +296,7 @@ void tvs_node_close(struct tvs_node *node)
     free(node->class_of_service);
     free(node->service_id);
     free(node->backend_index);
+    free(node->limit_group);
     tvs_library_close(&node->library);
     free(node);
 }

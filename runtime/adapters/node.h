@@ -62,6 +62,7 @@ struct tvs_node {
     uint8_t *class_of_service;
     uint16_t *service_id;
     struct tvs_backend_index *backend_index;
+    uint16_t *limit_group;
     struct tvs_binding binding;
     struct tvs_nexthop nexthops[1 + TVS_MAX_PORTS]; /* [1 + port] */
 

@@ -73,6 +73,10 @@ TVS_INLINE void tvs_class_open(const struct tvs_class *class, const struct tvs_s
     }
     if (TVS_UNLIKELY(tvs_ttl_exceeded(worker, frame)))
         return;
+    if (class->has_limits && tvs_limits_refuse(site, worker, &packet->key, vip, &reason)) {
+        tvs_drop(worker, frame, reason);
+        return;
+    }
     record = tvs_session_open(class, site, worker, &packet->key, packet->hash, vip, &reason);
     if (TVS_UNLIKELY(record == NULL)) {
         tvs_drop(worker, frame, reason);

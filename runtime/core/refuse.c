@@ -49,6 +49,21 @@ static const char *refuse_services(const struct tvs_generation *generation)
     return NULL;
 }
 
+static const char *refuse_limits(const struct tvs_generation *generation)
+{
+    const struct tvs_limit *limits = generation->path_site->limits;
+
+    for (uint32_t i = 0; limits != NULL && i < generation->n_services; i++) {
+        const struct tvs_access *access = limits[i].access;
+
+        if (limits[i].group >= generation->n_services)
+            return "limits point outside the services";
+        if (access != NULL && (access->shift < 16 || access->shift > 31))
+            return "list of sources has an index of another shape";
+    }
+    return NULL;
+}
+
 const char *tvs_generation_refuse(const struct tvs_generation *generation)
 {
     const char *why;
@@ -83,5 +98,7 @@ const char *tvs_generation_refuse(const struct tvs_generation *generation)
     why = refuse_services(generation);
     if (why == NULL)
         why = refuse_pools(generation);
+    if (why == NULL)
+        why = refuse_limits(generation);
     return why != NULL ? why : refuse_sync(generation);
 }

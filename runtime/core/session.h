@@ -5,6 +5,7 @@
 
 #include "core/csum.h"
 #include "core/free_ring.h"
+#include "core/limits.h"
 #include "core/schedule.h"
 #include "core/sync_queue.h"
 #include "core/table.h"
@@ -47,6 +48,8 @@ TVS_INLINE void tvs_session_close(struct tvs_worker *worker, struct tvs_record *
     }
     worker->backend_active[record->backend]--;
     worker->n_sessions--;
+    if (TVS_UNLIKELY(record->flags & TVS_RECORD_COUNTED))
+        tvs_limits_uncount(worker, record);
     record->free_at = tvs_free_put(&worker->free, number);
 }
 
@@ -163,6 +166,8 @@ TVS_INLINE struct tvs_record *tvs_session_open(const struct tvs_class *class,
     }
     if (tvs_class_has_toa(class))
         record->flags |= TVS_RECORD_TOA;
+    if (class->has_limits)
+        tvs_limits_count(worker, record);
     return record;
 }
 

@@ -187,6 +187,8 @@ static uint64_t *install(struct tvs_sync *sync, struct tvs_worker *worker,
     record->hash = place->hash;
     record->opened_tick = worker->now_tick - session->age_ticks;
     record->told_tick = record->expires_tick;
+    if (place->number < worker->own_records)
+        tvs_limits_count(worker, record);
     return NULL;
 }
 

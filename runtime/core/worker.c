@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A worker's memory: one allocation on its own socket, every table on its own cache lines. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/free_ring.h"
 #include "core/session.h"
@@ -11,7 +13,8 @@ enum { PORTS_PER_SLOT = 1 << 16, TOEPLITZ_TABLES = sizeof(struct tvs_tuple) };
 
 /* Where each table starts, from the start of the worker; `bytes` is the whole. */
 struct layout {
-    size_t buckets, records, free, ring_pos, active, opened, lips, toeplitz, sync_queue, bytes;
+    size_t buckets, records, free, ring_pos, active, opened, lips, toeplitz, sync_queue;
+    size_t limit_active, limit_counted, sources, bytes;
     uint32_t n_own_slots;
     uint32_t free_capacity;
 };
@@ -61,6 +64,9 @@ static int lay_out(const struct tvs_worker_config *config, struct layout *layout
     layout->lips = take(layout, layout->n_own_slots, sizeof(uint32_t));
     layout->toeplitz = take(layout, TOEPLITZ_TABLES, 256 * sizeof(uint32_t));
     layout->sync_queue = take(layout, config->sync_queue, sizeof(uint32_t));
+    layout->limit_active = take(layout, TVS_MAX_SERVICES, sizeof(uint32_t));
+    layout->limit_counted = take(layout, TVS_MAX_SERVICES, sizeof(uint32_t));
+    layout->sources = take(layout, TVS_SOURCE_SETS, sizeof(struct tvs_source_set));
     return 0;
 }
 
@@ -152,6 +158,9 @@ struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config 
     worker->backend_opened = (uint64_t *)(base + layout.opened);
     worker->lip_addr_be = (uint32_t *)(base + layout.lips);
     worker->n_backends_max = config->max_backends;
+    worker->limit_active = (uint32_t *)(base + layout.limit_active);
+    worker->limit_counted = (uint32_t *)(base + layout.limit_counted);
+    worker->sources = (struct tvs_source_set *)(base + layout.sources);
     for (uint32_t pool = 0; pool < config->max_pools; pool++)
         worker->ring_pos[pool] = UINT32_MAX; /* not started */
     memcpy(worker->lip_addr_be, config->lip_addr_be, layout.n_own_slots * sizeof(uint32_t));
@@ -202,6 +211,52 @@ void tvs_worker_config_from(struct tvs_worker_config *config,
         config->max_backends += generation->pools[i].n_backends;
 }
 
+void tvs_worker_bind(struct tvs_worker *worker, const struct tvs_binding *binding)
+{
+    const uint16_t *group = binding->limit_group;
+
+    worker->binding = binding;
+    worker->limit_group = group;
+    if (group == NULL)
+        return;
+    memset(worker->limit_active, 0, TVS_MAX_SERVICES * sizeof(*worker->limit_active));
+    for (uint32_t id = 0; id < TVS_MAX_SERVICES; id++)
+        if (group[id] != TVS_NO_LIMIT)
+            worker->limit_active[group[id]] += worker->limit_counted[id];
+}
+
+int tvs_limit_groups_make(const struct tvs_generation *generation, const uint16_t *service_id,
+                          uint16_t **group)
+{
+    const struct tvs_limit *limits = generation->path_site->limits;
+
+    *group = NULL;
+    for (uint32_t i = 0; limits != NULL && i < generation->n_services; i++) {
+        if (limits[i].connections == 0)
+            continue;
+        if (*group == NULL) {
+            *group = malloc(TVS_MAX_SERVICES * sizeof(**group));
+            if (*group == NULL)
+                return -ENOMEM;
+            memset(*group, 0xff, TVS_MAX_SERVICES * sizeof(**group));
+        }
+        (*group)[service_id[i]] = limits[i].group;
+    }
+    return 0;
+}
+
+/*
+ * A session that goes on: the peers hear of it in time, and one that was opened before its service
+ * had a limit counts from now on.
+ */
+static void look_after(struct tvs_worker *worker, struct tvs_record *record)
+{
+    if (worker->sync != NULL && tvs_sync_is_due(worker, record))
+        tvs_sync_queue_put(worker, record);
+    if (worker->limit_group != NULL && tvs_session_number(worker, record) < worker->own_records)
+        tvs_limits_count(worker, record);
+}
+
 uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget)
 {
     uint32_t n_records = worker->n_slots * PORTS_PER_SLOT;
@@ -217,8 +272,7 @@ uint32_t tvs_worker_sweep(struct tvs_worker *worker, uint32_t budget)
         if (record->state == TVS_S_FREE)
             continue;
         if (!tvs_session_expired(record, worker->now_tick)) {
-            if (worker->sync != NULL && tvs_sync_is_due(worker, record))
-                tvs_sync_queue_put(worker, record);
+            look_after(worker, record);
             continue;
         }
         tvs_session_close(worker, record);

@@ -51,6 +51,7 @@ void tvs_generation_close(struct tvs_bound *bound)
     free((void *)(uintptr_t)bound->binding.pools);
     free((void *)(uintptr_t)bound->binding.backend_index);
     tvs_vips_free(bound->vips);
+    free((void *)(uintptr_t)bound->binding.limit_group);
     tvs_library_close(&bound->library);
     free(bound->path);
     free(bound);
@@ -73,6 +74,7 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
     uint16_t *service_id = calloc(generation->n_services + 1, sizeof *service_id);
     struct tvs_pool **pools = calloc(generation->n_pools + 1, sizeof(struct tvs_pool *));
     struct tvs_backend_index *index = generation->sync.n_peers > 0 ? index_make(generation) : NULL;
+    uint16_t *limit_group;
     int error;
 
     /* tvs_generation_close() frees them, bound or not */
@@ -99,6 +101,12 @@ int tvs_generation_bind(struct tvs_host *host, struct tvs_bound *bound, char *wh
     memset(class_of_service, 0xff, TVS_MAX_SERVICES);
     for (uint32_t i = 0; i < generation->n_services; i++)
         class_of_service[service_id[i]] = generation->services[i].class_id;
+    error = tvs_limit_groups_make(generation, service_id, &limit_group);
+    if (error < 0) {
+        say(why, why_bytes, "no memory for the limits of %u services", generation->n_services);
+        return error;
+    }
+    bound->binding.limit_group = limit_group;
     error = tvs_backends_bind(host, generation, pools, index);
     if (error < 0)
         say(why, why_bytes, "its pools cannot be taken over: %s", strerror(-error));

@@ -319,7 +319,7 @@ TVS_INLINE void look(struct turn *turn)
     bound = atomic_load_explicit(&published->bound, memory_order_acquire);
     if (TVS_UNLIKELY(bound != turn->bound)) {
         turn->bound = bound;
-        turn->core->binding = &bound->binding;
+        tvs_worker_bind(turn->core, &bound->binding);
         turn->burst = bound->generation->burst;
         atomic_store_explicit(&turn->self->running, bound, memory_order_release);
     }

@@ -2,8 +2,8 @@
 /*
  * A generation written by hand, so that tests of the runtime need no compiler of sites: one node
  * with two workers, two ports, two VIPs, four classes, three pools. tests/naive/fixture.py says the
- * same in Python. The build makes variants of it whose limits are reached within a few packets, and
- * two that are nodes of one cluster with session sync.
+ * same in Python. The build makes variants of it whose limits are reached within a few packets, one
+ * whose services have `limits`, and two that are nodes of one cluster with session sync.
  */
 #include "core/path.h"
 #include "tvs/generation.h"
@@ -11,9 +11,9 @@
 /*
  * Constants of a variant, -D on the command line. FIXTURE_STEERING: enum tvs_steering_mode.
  * FIXTURE_SCHEDULER: enum tvs_scheduler of all, or -1. FIXTURE_CLIENT_ADDRESS: enum
- * tvs_client_address, of the TCP services. FIXTURE_NODE: the node, of two with session sync.
- * FIXTURE_NAME: the symbol, since both can be linked into one program. FIXTURE_VLAN: of the first
- * port, 0 for none.
+ * tvs_client_address, of the TCP services. FIXTURE_HAS_LIMITS: whether services have limits.
+ * FIXTURE_NODE: the node, of two with session sync. FIXTURE_NAME: the symbol, since both can be
+ * linked into one program. FIXTURE_VLAN: of the first port, 0 for none.
  */
 enum {
     SESSIONS = FIXTURE_SESSIONS,
@@ -91,6 +91,27 @@ static const uint16_t sorry[N_SERVICES] = {
     [SERVICE_KEPT_UDP] = POOL_DNS,
 };
 
+/*
+ * 198.18.0.1 and all that is outside of 198.18.0.0/30 may not use web; of dns, 0.0.0.0/1 and
+ * 255.255.255.254/31 are kept out, so that both ends of the addresses are edges.
+ */
+static const uint32_t web_edges[] = {0, IP(198, 18, 0, 0), IP(198, 18, 0, 1), IP(198, 18, 0, 2),
+                                     IP(198, 18, 0, 4)};
+static const uint32_t web_index[] = {0, 1, 1, 1, 5};
+static const struct tvs_access web_access = {30, web_index, web_edges};
+static const uint32_t dns_edges[] = {0, IP(128, 0, 0, 0), IP(255, 255, 255, 254)};
+static const uint32_t dns_index[] = {0, 1, 3};
+static const struct tvs_access dns_access = {31, dns_index, dns_edges};
+
+/* A session in two ticks and three at once; one in 2.5 ticks and two at once. */
+#define TICKS(n) ((uint64_t)((n) * (UINT64_C(1) << 32)))
+static const struct tvs_limit limits[N_SERVICES] = {
+    [SERVICE_WEB] = {SERVICE_WEB, 6, 0, 0, &web_access},
+    [SERVICE_DNS] = {SERVICE_DNS, 0, TICKS(2), TICKS(4), &dns_access},
+    [SERVICE_KEPT_TCP] = {SERVICE_KEPT_TCP, 5, TICKS(2.5), TICKS(2.5), NULL},
+    [SERVICE_KEPT_UDP] = {SERVICE_KEPT_TCP, 5, TICKS(2.5), TICKS(2.5), NULL},
+};
+
 static const struct tvs_site site = {
     .steering = FIXTURE_STEERING,
     .n_workers = N_WORKERS,
@@ -104,6 +125,7 @@ static const struct tvs_site site = {
     .vip_probes = 2,
     .vips = vip_table,
     .sorry = sorry,
+    .limits = FIXTURE_HAS_LIMITS ? limits : NULL,
 };
 
 #define TCP_TIMEOUTS                                                                               \
@@ -122,6 +144,7 @@ static const struct tvs_class class_0 = {.proto = TVS_TCP,
                                          .client_address = FIXTURE_CLIENT_ADDRESS,
                                          .on_down = TVS_ON_DOWN_RESET,
                                          .is_synced = HAS_SYNC,
+                                         .has_limits = FIXTURE_HAS_LIMITS,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .scheduler = SCHEDULER(TVS_SCHED_RR),
@@ -130,11 +153,13 @@ static const struct tvs_class class_1 = {.proto = TVS_TCP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
                                          .sorry_schedule = SCHEDULER(TVS_SCHED_WRR),
+                                         .has_limits = FIXTURE_HAS_LIMITS,
                                          .timeout_ticks = TCP_TIMEOUTS};
 static const struct tvs_class class_2 = {.proto = TVS_UDP,
                                          .scheduler = SCHEDULER(TVS_SCHED_WRR),
                                          .on_down = TVS_ON_DOWN_RESET,
                                          .is_synced = HAS_SYNC,
+                                         .has_limits = FIXTURE_HAS_LIMITS,
                                          .timeout_ticks = UDP_TIMEOUTS};
 static const struct tvs_class class_3 = {.proto = TVS_UDP,
                                          .scheduler = SCHEDULER(TVS_SCHED_RR),
@@ -142,6 +167,7 @@ static const struct tvs_class class_3 = {.proto = TVS_UDP,
                                          .is_synced = HAS_SYNC,
                                          .has_sorry = true,
                                          .sorry_schedule = SCHEDULER(TVS_SCHED_WRR),
+                                         .has_limits = FIXTURE_HAS_LIMITS,
                                          .timeout_ticks = UDP_TIMEOUTS};
 
 TVS_INLINE enum tvs_request_result request(uint8_t class_id, struct tvs_worker *worker,

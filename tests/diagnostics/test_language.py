@@ -20,7 +20,7 @@ from tvsc.source import SourceMap
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
 SITE = Path(__file__).parent / "language" / "site.tvs"
-FILES = sorted(SITE.parent.rglob("*.tvs"))
+FILES = sorted(p for p in SITE.parent.rglob("*") if p.suffix in (".tvs", ".txt"))
 
 
 def model(path: Path) -> Site:

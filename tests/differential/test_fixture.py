@@ -1,7 +1,15 @@
 """The compiled packet path and the naive model on the same random lives, step by step."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, currently_in_test_context, given, note, settings
+from hypothesis import (
+    HealthCheck,
+    Phase,
+    assume,
+    currently_in_test_context,
+    given,
+    note,
+    settings,
+)
 
 from tests.differential.steps import (
     FIRST_TICKS,
@@ -13,6 +21,7 @@ from tests.differential.steps import (
     Request,
     Spoil,
     Step,
+    Wait,
 )
 from tests.differential.world import World
 from tests.naive import runtime
@@ -33,6 +42,9 @@ LIVED = sorted(VARIANTS.keys() - {"fixture-few-buckets"})
 
 
 def live(variant: str, life: list[Step], first_tick: int) -> World:
+    if variant == "fixture-limits":
+        # No sweep forgets sources: half a turn of the clock, 6.8 years, is as long as one counts.
+        assume(sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31)
     world = World(VARIANTS[variant], runtime.fixture(variant), first_tick)
     try:
         for step in life:

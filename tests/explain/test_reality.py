@@ -161,7 +161,7 @@ def test_prediction(example: str, steering: Steering) -> None:
             elif not of_peer or arrival.queue is not None:
                 assert line["worker"] == arrival.worker, (flow, line)
         assert (line["verdict"], line.get("reason")) == becomes(found.kind, flow, of_peer), flow
-    assert seen == set(Kind)
+    assert seen == set(Kind) - {Kind.DENIED}  # no example keeps a source out: test_limits.py
 
 
 def test_local_ip_that_a_session_gets() -> None:

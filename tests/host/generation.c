@@ -38,6 +38,25 @@ static struct tvs_lip_entry lips[64];
 static struct tvs_vip_entry vips[8];
 static const uint16_t sorry[] = {1, TVS_NO_POOL};
 
+/*
+ * LIMIT, of the TCP service on each worker: 'c', three sessions; 'd', 192.0.2.1 is kept out; 's', two
+ * sessions of a source at once, and one more in a minute.
+ */
+enum { HAS_LIMIT = LIMIT != 0 };
+#define MINUTE (UINT64_C(600) << 32)
+static const uint32_t kept_out[] = {IPV4(192, 0, 2, 1), IPV4(192, 0, 2, 2)};
+static const uint32_t kept_out_index[] = {0, 0, 2};
+static const struct tvs_access access_table = {31, kept_out_index, kept_out};
+static const struct tvs_limit limits[2] = {
+    {
+        .connections = LIMIT == 'c' ? 3 : 0,
+        .interval = LIMIT == 's' ? MINUTE : 0,
+        .most_debt = LIMIT == 's' ? MINUTE : 0,
+        .access = LIMIT == 'd' ? &access_table : NULL,
+    },
+    {.group = 1},
+};
+
 static const struct tvs_site site = {
     .steering = MODE,
     .n_workers = N_WORKERS,
@@ -51,6 +70,7 @@ static const struct tvs_site site = {
     .vip_probes = 8,
     .vips = vips,
     .sorry = HAS_SORRY ? sorry : NULL,
+    .limits = HAS_LIMIT ? limits : NULL,
 };
 static const struct tvs_class tcp_class = {
     .proto = TVS_TCP,
@@ -59,6 +79,7 @@ static const struct tvs_class tcp_class = {
     .on_down = TVS_ON_DOWN_KEEP, /* nobody checks the servers */
     .is_synced = N_PEERS > 0,
     .has_sorry = HAS_SORRY,
+    .has_limits = HAS_LIMIT,
     .timeout_ticks = {0, 50, 50, 600, 50, 50, 20, 10, 0},
 };
 static const struct tvs_class udp_class = {

@@ -70,6 +70,7 @@ def generation(directory: Path, **variant: str) -> Path:
         "N_PEERS": "0",
         "CLIENT_ADDRESS": "TVS_CLIENT_NONE",
         "KEY": '"sync.key"',
+        "LIMIT": "0",
         "KEY_IS_ENV": "false",
         "VLAN": "0",
         "CHECK": "TVS_CHECK_NONE",

@@ -1,8 +1,10 @@
 """The site of runtime/test/fixture_generation.c, said again."""
 
 from dataclasses import replace
+from fractions import Fraction
+from ipaddress import IPv4Network
 
-from tests.naive.site import Lip, Pool, Port, Rule, Server, Service, Site, ip
+from tests.naive.site import Limits, Lip, Pool, Port, Rule, Server, Service, Site, ip
 from tests.naive.wire import TCP, UDP
 
 RSS_KEY = bytes.fromhex(
@@ -88,6 +90,24 @@ def scheduled(scheduler: str) -> Site:
     return replace(FIXTURE, pools=pools)
 
 
+KEPT_LIMITS = Limits(2, connections=5, ticks_per_session=Fraction(5, 2), burst=2)
+LIMITS = (
+    Limits(
+        0,
+        connections=6,
+        allow=(IPv4Network("198.18.0.0/30"),),
+        deny=(IPv4Network("198.18.0.1/32"),),
+    ),
+    Limits(
+        1,
+        ticks_per_session=Fraction(2),
+        burst=3,
+        deny=(IPv4Network("0.0.0.0/1"), IPv4Network("255.255.255.254/31")),
+    ),
+    KEPT_LIMITS,
+    KEPT_LIMITS,
+)
+
 VARIANTS = {
     "fixture": FIXTURE,
     "fixture-software": replace(FIXTURE, steering="software", rules=()),
@@ -103,6 +123,13 @@ VARIANTS = {
         services=tuple(
             replace(service, client_address="toa") if service.proto == TCP else service
             for service in FIXTURE.services
+        ),
+    ),
+    "fixture-limits": replace(
+        FIXTURE,
+        services=tuple(
+            replace(service, limits=limits)
+            for service, limits in zip(FIXTURE.services, LIMITS, strict=True)
         ),
     ),
 }

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tests.naive import complaint, nic, schedule, tcp, toa
-from tests.naive.parts import Backend, FreePorts, Session, Shared
+from tests.naive.parts import Backend, Bucket, FreePorts, Session, Shared
+from tests.naive.site import Limits
 from tests.naive.wire import (
     ACK,
     ETH,
@@ -53,6 +54,7 @@ class Worker:
         self.by_local: dict[tuple[int, int], Session] = {}
         self.free = FreePorts(self.site, index)
         self.positions: dict[int, int] = {}
+        self.buckets: dict[tuple[int, int], Bucket] = {}  # by source and group of services
         self.counters: Counter[str] = Counter()
         seed = self.shared.seed
         self.secret = struct.pack("<QQ", *(schedule.splitmix(seed, 2 * index + n) for n in (0, 1)))
@@ -192,6 +194,8 @@ class Worker:
         self.check_source(packet)
         if packet.ttl <= 1:
             raise Dropped("ttl_exceeded")
+        if service.limits is not None:
+            self.check_limits(service.limits, packet.source)
         if len(self.by_client) >= self.site.sessions_per_worker:
             raise Dropped("session_limit")
         pool, ring = service.pool, self.shared.ring(service.pool)
@@ -233,6 +237,24 @@ class Worker:
         """The worker's own sessions of a server, for its weight."""
         mine = [s for s in self.by_local.values() if (s.pool, s.backend) == (pool, number)]
         return Fraction(len(mine), self.shared.backends[pool][number].weight)
+
+    def check_limits(self, limits: Limits, source: int) -> None:
+        if limits.keeps_out(source):
+            raise Dropped("source_denied")
+        if limits.connections is not None:
+            theirs = [self.site.services[s.service].limits for s in self.by_client.values()]
+            if sum(1 for t in theirs if t and t.group == limits.group) >= limits.connections:
+                raise Dropped("service_full")
+        if limits.ticks_per_session is not None:
+            bucket = self.buckets.setdefault(
+                (source, limits.group), Bucket(Fraction(limits.burst), self.shared.now)
+            )
+            refilled = (self.shared.now - bucket.since) / limits.ticks_per_session
+            bucket.sessions = min(bucket.sessions + refilled, Fraction(limits.burst))
+            bucket.since = self.shared.now
+            if bucket.sessions < 1:
+                raise Dropped("source_too_fast")
+            bucket.sessions -= 1
 
     def position(self, pool: int, length: int) -> int:
         start = self.index * length // self.site.n_workers

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from tests.naive import schedule
 from tests.naive.site import Pool, Site
@@ -33,6 +34,14 @@ class Backend:
     port: int
     weight: int
     state: str  # up, down, drain
+
+
+@dataclass
+class Bucket:
+    """Sessions that a source may open, as of the tick `since`."""
+
+    sessions: Fraction
+    since: int
 
 
 def schedule_ring(pool: Pool, backends: list[Backend], flow_key: bytes) -> list[int]:

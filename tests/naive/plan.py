@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, summarize_address_range
 from pathlib import Path
 from typing import Any
 
-from tests.naive.site import Lip, Pool, Port, Rule, Server, Service, Site, ip
+from tests.naive.site import Limits, Lip, Pool, Port, Rule, Server, Service, Site, ip
 from tests.naive.wire import TCP, UDP
 
 PROTOCOLS = {"tcp": TCP, "udp": UDP}
@@ -67,7 +68,25 @@ def service(row: dict[str, Any], plan: dict[str, Any]) -> Service:
     timeouts = dict(zip(STATES, kind["timeout_ticks"], strict=True))
     proto = PROTOCOLS[row["protocol"]]
     how = kind["client_address"]
-    return Service(ip(row["vip"]), row["port"], proto, row["pool"], timeouts, row["sorry"], how)
+    found = [one for one in plan["limits"] if one["first"] <= row["id"] <= one["last"]]
+    limited = limits(found[0], plan) if found else None
+    return Service(
+        ip(row["vip"]), row["port"], proto, row["pool"], timeouts, row["sorry"], how, limited
+    )
+
+
+def limits(row: dict[str, Any], plan: dict[str, Any]) -> Limits:
+    """A worker's share, to the unit of time that the path reckons with: 2^-32 ticks of 100 ms."""
+    out = plan["access"][row["access"]]["ranges"] if row["access"] is not None else []
+    deny = [summarize_address_range(IPv4Address(r["first"]), IPv4Address(r["last"])) for r in out]
+    rate = row["worker_per_1000s"]
+    return Limits(
+        group=row["first"],
+        connections=row["worker_connections"] or None,
+        ticks_per_session=Fraction((10_000 << 32) // rate, 1 << 32) if rate else None,
+        burst=row["worker_burst"],
+        deny=tuple(network for networks in deny for network in networks),
+    )
 
 
 def pool(row: dict[str, Any]) -> Pool:

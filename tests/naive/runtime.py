@@ -20,6 +20,7 @@ VARIANTS = [
     "fixture-source-hash",
     "fixture-least-loaded",
     "fixture-toa",
+    "fixture-limits",
 ]
 OPTIONS = ["-Dtests=true", "-Ddpdk=none", "-Dbuildtype=debugoptimized"]
 

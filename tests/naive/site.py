@@ -1,7 +1,8 @@
 """What the naive model knows of a site: plain numbers, addresses as integers in host order."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Network
 
 DEFAULT_GATEWAY_MAC = bytes.fromhex("020000000001")
 
@@ -49,6 +50,24 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one worker allows; services of one group are one to it."""
+
+    group: int
+    connections: int | None = None
+    ticks_per_session: Fraction | None = None  # of one source
+    burst: int = 0
+    allow: tuple[IPv4Network, ...] | None = None  # None: everybody
+    deny: tuple[IPv4Network, ...] = ()
+
+    def keeps_out(self, source: int) -> bool:
+        def named(networks: tuple[IPv4Network, ...]) -> bool:
+            return any(IPv4Address(source) in network for network in networks)
+
+        return named(self.deny) or (self.allow is not None and not named(self.allow))
+
+
+@dataclass(frozen=True)
 class Service:
     vip: int
     port: int
@@ -57,6 +76,7 @@ class Service:
     timeouts: dict[str, int]  # ticks, by state
     sorry: int | None = None  # the pool that serves while `pool` has no server
     client_address: str = "none"  # none, toa
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,13 @@ THROUGH_REPLAY: dict[str, Callable[[], Outcome]] = {
     "session_limit": many(SYNS[:9], variant="fixture-few-sessions"),
     "no_local_port": many(SYNS[:9], variant="fixture-few-ports"),
     "table_full": many(SYNS[:17], variant="fixture-few-buckets"),
+    "source_denied": many(SYNS[:1], variant="fixture-limits"),
+    "service_full": many(
+        [syn.but(source=ip("198.18.0.2")) for syn in SYNS[:7]], variant="fixture-limits"
+    ),
+    "source_too_fast": many(
+        [syn.but(proto=UDP, destination_port=53) for syn in SYNS[:4]], variant="fixture-limits"
+    ),
     "backend_down": server_fails,
     "icmp_no_session": one(COMPLAINT),
     "icmp_unsupported": one(REQUEST.but(proto=ICMP, icmp_type=13)),

@@ -14,6 +14,7 @@ from tvsc.checks import (
     availability,
     capacity,
     capacity_load,
+    limits,
     links,
     meaning,
     placement,
@@ -38,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     *placement.RULES,
     *availability.RULES,
     *meaning.RULES,
+    *limits.RULES,
     *sync.RULES,
     *supported.RULES,
 )

@@ -13,6 +13,8 @@ from tvsc.checks.capacity_load import Demand, Room, demand_of, room_of
 from tvsc.checks.capacity_sync import bits_per_s, messages_per_s, site_told_per_s
 from tvsc.checks.steering import rules_needed
 from tvsc.model import Cluster, NicProfile, Site, Steering
+from tvsc.plan.abi import SOURCE_SETS, SOURCE_WAYS
+from tvsc.plan.access import access_bytes, kept_out
 from tvsc.plan.memory import plan_memory
 from tvsc.plan.schedule import table_entries, tables_bytes
 
@@ -56,6 +58,7 @@ def capacity(site: Site) -> tuple[ClusterCapacity, ...]:
                 *_rules(site, cluster),
                 *_hugepages(cluster),
                 _tables(site, len(cluster.nodes)),
+                *_limits(site),
                 _sync(site, cluster),
             ),
         )
@@ -203,6 +206,20 @@ def _tables(site: Site, nodes: int) -> Usage:
         need if nodes > 1 else None,
         f"{sum(entries):,} entries for the schedules of {len(entries)} pools; ordinary memory",
     )
+
+
+def _limits(site: Site) -> Iterator[Usage]:
+    """What limits of services take: tables of a fixed size, the same with a node lost."""
+    tables = {tuple(out) for s in site.services if s.limits and (out := kept_out(s.limits))}
+    if tables:
+        need = sum(access_bytes(out) for out in tables)
+        ranges = sum(len(out) for out in tables)
+        note = f"{ranges:,} ranges of sources that are kept out; ordinary memory"
+        yield Usage("access tables", "node", "bytes", None, need, None, need, note)
+    if any(s.limits and s.limits.new_per_source for s in site.services):
+        sources = SOURCE_SETS * SOURCE_WAYS
+        note = "sources ahead of their rate; one more, and the one ahead the least is let off"
+        yield Usage("sources", "worker", "addresses", sources, None, sources, None, note)
 
 
 def _sync(site: Site, cluster: Cluster) -> Usage:

@@ -174,28 +174,8 @@ def weights_matter(site: Site) -> Iterator[Diagnostic]:
             )
 
 
-def access_rules_apply(site: Site) -> Iterator[Diagnostic]:
-    """No source is let in that another rule keeps out for certain."""
-    for service in site.services:
-        rules = service.limits.access if service.limits is not None else ()
-        denied = {net: rule for rule in rules if not rule.allow for net in rule.sources}
-        lengths = {net.prefixlen for net in denied}
-        for rule in (r for r in rules if r.allow):
-            for source in rule.sources:
-                around = (source.supernet(new_prefix=n) for n in lengths if n <= source.prefixlen)
-                outer = next((net for net in around if net in denied), None)
-                if outer is not None:
-                    yield Diagnostic(
-                        codes.RULE_UNREACHABLE,
-                        f"service `{service.name}` lets {source} in and keeps {outer} out: nobody"
-                        f" of {source} gets in",
-                        site.span(rule),
-                        (Note(f"{outer} is kept out here", site.span(denied[outer])),),
-                    )
-
-
 def thresholds_can_be_met(site: Site) -> Iterator[Diagnostic]:
-    """`min-up` asks for no more servers than there are, `connections` for no less than the load."""
+    """`min-up` asks for no more servers than there are."""
     for service in site.services:
         for listener in service.listeners:
             pool = site.pool_by_name[listener.pool]
@@ -208,15 +188,6 @@ def thresholds_can_be_met(site: Site) -> Iterator[Diagnostic]:
                     site.span(service, "min-up"),
                     (Note("the pool", site.span(pool)),),
                 )
-        most = service.limits.connections if service.limits is not None else None
-        if most is not None and service.load is not None and service.load.sessions > most:
-            yield Diagnostic(
-                codes.THRESHOLD_UNMET,
-                f"service `{service.name}` shall carry {service.load.sessions:,} sessions, and"
-                f" `connections` stops at {most:,}",
-                site.span(service.limits or service, "connections"),
-                (Note("the load", site.span(service.load, "sessions")),),
-            )
 
 
 def client_addresses_can_be_told(site: Site) -> Iterator[Diagnostic]:
@@ -256,7 +227,6 @@ RULES = (
     checks_can_pass,
     checks_expect_answers,
     weights_matter,
-    access_rules_apply,
     thresholds_can_be_met,
     client_addresses_can_be_told,
 )

@@ -59,15 +59,17 @@ def pools_supported(site: Site) -> Iterator[Diagnostic]:
 
 
 def services_supported(site: Site) -> Iterator[Diagnostic]:
-    """Modes, families and protections."""
+    """Modes, and families of addresses."""
     for service in site.services:
         if service.mode is not Mode.FULLNAT:
             yield _not_yet(site, f"`mode {service.mode}`", service, "mode", "write `fullnat`")
         if service.client_address is ClientAddress.PROXY_V2:
             what = f"`client-address {service.client_address}`"
             yield _not_yet(site, what, service, "client-address", "write `toa` or `none`")
-        if service.limits is not None:
-            yield _not_yet(site, "`limits`", service.limits, "")
+        for rule in service.limits.access if service.limits is not None else ():
+            for index, source in enumerate(rule.sources):
+                if source.version == 6:
+                    yield _not_yet(site, "an IPv6 prefix of `limits`", rule, str(index))
         for vip in service.vips:
             if vip.address.version == 6:
                 yield _not_yet(site, "an IPv6 VIP", vip, "")

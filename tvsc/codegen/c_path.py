@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tvsc.codegen.c_text import ON_DOWN, SCHEDULER, STEERING, banner, ipv4, numbers
+from tvsc.codegen.c_limits import limit_rows
+from tvsc.codegen.c_text import ON_DOWN, SCHEDULER, STEERING, Row, banner, ipv4, numbers
 from tvsc.model import ClientAddress, Mode
 from tvsc.plan import ClassPlan, NodePlan
 from tvsc.plan.abi import STATES
@@ -52,6 +53,8 @@ class PathContext:
     vip_size: int
     vip_probes: int
     has_sorry: bool
+    services: int
+    limits: tuple[Row, ...]
     classes: tuple[ClassContext, ...]
 
 
@@ -62,7 +65,8 @@ def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
             f"Class {plan.id}, first used in {plan.origin}: mode {plan.mode.value}, "
             f"{plan.protocol.value}, {plan.scheduler.value}, client-address "
             f"{plan.client_address.value}, on-down {plan.on_down.value},"
-            f"{f' sorry pool {plan.sorry.value},' if plan.sorry else ''} and these timeouts."
+            f"{f' sorry pool {plan.sorry.value},' if plan.sorry else ''} and these timeouts"
+            f"{', with limits' if plan.limited else ''}."
         ),
         fields=(
             f".mode = {_MODE[plan.mode]},",
@@ -72,6 +76,7 @@ def _class(plan: ClassPlan, is_synced: bool) -> ClassContext:
             f".on_down = {ON_DOWN[plan.on_down]},",
             *((".is_synced = true,",) if is_synced else ()),
             *_sorry(plan),
+            *((".has_limits = true,",) if plan.limited else ()),
         ),
         timeouts=tuple(
             f"[TVS_S_{state}] = {ticks},"
@@ -109,5 +114,7 @@ def path_context(plan: NodePlan) -> PathContext:
         vip_size=plan.vips.size,
         vip_probes=plan.vips.probes,
         has_sorry=any(c.sorry for c in plan.classes),
+        services=len(plan.services),
+        limits=tuple(limit_rows(plan.limits)),
         classes=tuple(_class(c, plan.sync is not None) for c in plan.classes),
     )

@@ -1,4 +1,4 @@
-"""NodePlan -> what pools.c, servers-*.c and services.c say: the same on all nodes of a site.
+"""NodePlan -> what pools.c, servers-*.c, services.c and access.c say: the same on all nodes.
 
 Reads the pools, services, VIP table and VIP routes of any node's plan, writes strings.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tvsc.codegen.c_limits import AccessContext, access_context
 from tvsc.codegen.c_text import (
     ON_DOWN,
     SCHEDULER,
@@ -48,7 +49,7 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
-    """Everything that templates/c/pools.c, servers.c and services.c place."""
+    """Everything that templates/c/pools.c, servers.c, services.c and access.c place."""
 
     banner: str
     vip_size: int
@@ -59,6 +60,7 @@ class SiteContext:
     pools: tuple[Noun, ...]
     services: tuple[Row, ...]
     sorry: tuple[Row, ...]
+    access: tuple[AccessContext, ...]
 
 
 def _vip_rows(table: VipTable, services: tuple[ServicePlan, ...]) -> Iterator[Row]:
@@ -181,4 +183,5 @@ def site_context(plan: NodePlan) -> SiteContext:
         pools=tuple(_pools(plan.pools)),
         services=tuple(_service_row(service) for service in plan.services),
         sorry=tuple(_sorry_rows(plan)),
+        access=tuple(access_context(table) for table in plan.access),
     )

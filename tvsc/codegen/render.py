@@ -24,7 +24,7 @@ from tvsc.resources import templates_dir
 C_HEADER = "parts.h"
 SHARED_SOURCES = ("pools.c", "servers-000.c", "services.c", "path.c")
 """No node's own: a text that several nodes have is compiled once. Large sites have `servers-001.c`
-and so on, too.
+and so on, too, and sites that keep sources out `access.c`.
 """
 
 OWN_SOURCE = "generation.c"
@@ -118,6 +118,7 @@ def _render_site(plan: NodePlan) -> dict[str, str]:
         "pools.c": _template("c/pools.c").render(variables),
         **{c.file: servers.render(banner=context.banner, chunk=c) for c in context.servers},
         "services.c": _template("c/services.c").render(variables),
+        **({"access.c": _template("c/access.c").render(variables)} if context.access else {}),
     }
 
 
@@ -126,6 +127,7 @@ def _same_site(one: NodePlan, other: NodePlan) -> bool:
     return (
         one.pools is other.pools
         and one.services is other.services
+        and one.access is other.access
         and one.vips is other.vips
         and (one.compiler, one.site, one.sources) == (other.compiler, other.site, other.sources)
     )

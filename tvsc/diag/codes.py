@@ -93,6 +93,9 @@ WEIGHTS_IGNORED = _code(210, "schedule ignores the weights")
 RULE_UNREACHABLE = _code(211, "access rule that can never apply")
 THRESHOLD_UNMET = _code(212, "threshold that cannot be met")
 CLIENT_ADDRESS_UNFIT = _code(213, "client's address cannot be told this way")
+NOBODY_GETS_IN = _code(221, "limits let nobody in")
+LIST_EMPTY = _code(222, "list of sources is empty", Severity.WARNING)
+CONNECTIONS_TOO_FEW = _code(223, "fewer connections than workers", Severity.WARNING)
 
 # Addressing
 LIP_OUTSIDE = _code(301, "local IPs do not fit their prefix")

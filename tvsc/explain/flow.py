@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from tvsc.explain.flow_text import Flow
+from tvsc.explain.limits import LimitsExplainer
 from tvsc.explain.pick import Picks
 from tvsc.explain.types import (
     Arrival,
@@ -43,6 +44,7 @@ class Explainer:
         self.site = site
         self.plan = plan_site(site, sources, PlanOptions(steering=steering))
         self.by_name = {node.node: node for node in self.plan.nodes}
+        self.limits = LimitsExplainer(site, sources, self.plan)
         self.devices: dict[str, LoadedNic] = {}
         for plan in self.plan.nodes:
             port = site.node_by_name[plan.node].ports[0]
@@ -79,6 +81,13 @@ class Explainer:
             summary = (
                 f"to VIP {vip} from {_MARTIAN}: {what} is dropped and counted as `martian_source`"
             )
+        elif service is not None and (denied := self.limits.denied(service, flow.source)):
+            kind = Kind.DENIED
+            summary = (
+                f"service {service.name} keeps {flow.source} out: {denied}; a packet that"
+                " belongs to no session is dropped without an answer and counted as `source_denied`"
+            )
+            service = None
         elif service is not None:
             kind, summary = Kind.REQUEST, f"a request to service {service.name}"
         elif flow.protocol == "icmp":
@@ -203,6 +212,7 @@ class Explainer:
             sorry=None if service.sorry is None else _pool(node.pools[service.sorry]),
             min_up=service.min_up,
             keeps=self._keeps() if service.min_up and service.sorry is not None else (),
+            limits=tuple(self.limits.applying(service, flow.source)),
         )
 
     def _keeps(self) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ def _service(service: ServicePart) -> Iterator[str]:
             "  the server sees a local IP, and the client's address and port in TCP option 254"
             " (TOA), from the SYN on until it answers past the handshake"
         )
+    for limit in service.limits:
+        yield f"  limit: {limit}"
 
 
 def _candidates(candidates: tuple[Candidate, ...]) -> Iterator[str]:
@@ -117,7 +119,7 @@ def _node(node: NodePart, kind: Kind) -> Iterator[str]:
             f" {node.port_first}-{node.port_last}"
         )
         yield f"    replies come back {_replies(node.replies)}"
-    if kind not in (Kind.NO_LISTENER, Kind.MARTIAN):
+    if kind not in (Kind.NO_LISTENER, Kind.MARTIAN, Kind.DENIED):
         yield from _loss(node, kind)
 
 

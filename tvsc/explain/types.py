@@ -9,10 +9,13 @@ FORMAT_VERSION = 1
 
 
 class Kind(StrEnum):
-    """What the destination is to the site; MARTIAN: a VIP that does not serve this source."""
+    """What the destination is to the site; MARTIAN: a VIP that does not serve this source; DENIED:
+    a listener whose `limits` keep it out.
+    """
 
     REQUEST = "request"
     MARTIAN = "martian-source"
+    DENIED = "source-denied"
     NO_LISTENER = "no-listener"
     ECHO = "echo"
     LOCAL_IP = "local-ip"
@@ -48,7 +51,7 @@ class ServicePart:
     servers healthy gives the flow, None where that depends on more than the flow; `server_reason`
     says on what. `sorry` is the pool that serves while that one has no server; with fewer servers
     than `min_up` the VIP is withdrawn, but for the clusters in `keeps`, 0: never. `client_address`:
-    how the server learns the client's, as the site says.
+    how the server learns the client's, as the site says. `limits`: those that apply.
     """
 
     name: str
@@ -68,6 +71,7 @@ class ServicePart:
     sorry: PoolPart | None
     min_up: int
     keeps: tuple[str, ...]
+    limits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tvsc.model import (
     Listener,
     Load,
     Mode,
+    Network,
     Service,
     Timeouts,
     Vip,
@@ -132,11 +133,11 @@ def _limits(scope: Scope) -> Limits | None:
     for rule in entry.fields.entries.values() if entry.fields is not None else ():
         line = rule.value
         if isinstance(line, AccessLine):
-            sources = line.sources
-            if isinstance(sources, FromFile):
-                sources = prefixes(scope.context, sources)
             at = f"{inner.at}/access/{len(rules) + 1}"
             scope.context.origins.put(at, rule.span)
+            sources = line.sources
+            if isinstance(sources, FromFile):
+                sources = _listed(scope.context, sources, at)
             rules.append(AccessRule(at=at, allow=line.allow, sources=sources))
     return Limits(
         at=inner.at,
@@ -144,6 +145,15 @@ def _limits(scope: Scope) -> Limits | None:
         new_per_source=inner.get("new-per-source", int, None),
         access=tuple(rules),
     )
+
+
+def _listed(context: Context, source: FromFile, at: str) -> tuple[Network, ...]:
+    """The sources of a list file; each has its line for its place."""
+    found: list[Network] = []
+    for network, span in prefixes(context, source):
+        context.origins.put(f"{at}/{len(found)}", span)
+        found.append(network)
+    return tuple(found)
 
 
 def _load(scope: Scope) -> Load | None:

@@ -96,19 +96,21 @@ def _int(text: str, low: int, high: int, what: str) -> int:
     return int(text)
 
 
-def prefixes(context: Context, source: FromFile) -> tuple[IPv4Network | IPv6Network, ...]:
+def prefixes(
+    context: Context, source: FromFile
+) -> Iterator[tuple[IPv4Network | IPv6Network, Span]]:
     """One prefix or address a line."""
-    found: list[IPv4Network | IPv6Network] = []
     wrong = 0
     for line, span in _lines(context, source):
         try:
-            found.append(ipaddress.ip_network(line))
+            network = ipaddress.ip_network(line)
         except ValueError:
             context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span, _shorter(line))
             wrong += 1
             if wrong >= limits.LIST_ERRORS:
-                break
-    return tuple(found)
+                return
+        else:
+            yield network, span
 
 
 def _shorter(line: str) -> str | None:

@@ -350,11 +350,16 @@ kind(
 
 kind(
     "limits",
-    Setting("connections", "connections NUMBER", "Sessions at a time.", number(1, MAX_CONNECTIONS)),
+    Setting(
+        "connections",
+        "connections NUMBER",
+        "Sessions at a time, on a node.",
+        number(1, MAX_CONNECTIONS),
+    ),
     Setting(
         "new-per-source",
         "new-per-source RATE",
-        "New sessions a second of one source.",
+        "New sessions a second of one source, on a node.",
         lambda reader: reader.rate(MAX_CONNECTIONS),
     ),
     Setting(

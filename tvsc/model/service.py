@@ -61,8 +61,9 @@ class Vip(Noun):
 
 
 class AccessRule(Noun):
-    """Sources to let in or keep out. A source gets in when no rule keeps it out, and some rule lets
-    it in or none lets anybody in: the order means nothing.
+    """Sources to let in or keep out; those of a list file have places of their own, `AT/INDEX`. A
+    source gets in when no rule keeps it out, and some rule lets it in or none lets anybody in: the
+    order means nothing.
     """
 
     allow: bool
@@ -70,8 +71,8 @@ class AccessRule(Noun):
 
 
 class Limits(Noun):
-    """Protections of a service; None where there is no limit. `new_per_source` is sessions a
-    second.
+    """Protections of a service on a node; None where there is no limit. `new_per_source` is
+    sessions a second.
     """
 
     connections: int | None = None
@@ -104,6 +105,16 @@ class Service(Noun):
     min_up: int
     sorry: str | None
     load: Load | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything of its `limits` can refuse a session."""
+        limits = self.limits
+        return limits is not None and (
+            limits.connections is not None
+            or limits.new_per_source is not None
+            or bool(limits.access)
+        )
 
     @property
     def pools(self) -> tuple[str, ...]:

@@ -22,6 +22,10 @@ MAX_PEERS: Final = 63
 MAX_SERVICES: Final = 32768
 MAX_BURST: Final = 32
 
+SOURCE_WAYS: Final = 4
+SOURCE_SETS: Final = 1 << 14
+"""A worker's table of sources with `new-per-source`: a line for each set."""
+
 MAX_POOLS: Final = 16384
 MAX_BACKENDS: Final = 1 << 17
 """The host makes room for so many in every worker."""

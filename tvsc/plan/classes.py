@@ -125,6 +125,7 @@ def plan_services(
             pool.on_down,
             None if sorry is None else sorry.scheduler,
             ticks,
+            service.is_limited,
         )
         known = classes.get(key)
         if known is None:
@@ -167,5 +168,6 @@ def _described(plan: ClassPlan, services: list[str]) -> ClassPlan:
             f"{shared} mode {plan.mode.value}, {plan.protocol.value}, {plan.scheduler.value}, "
             f"client-address {plan.client_address.value}, on-down {plan.on_down.value}"
             f"{f', sorry pool {plan.sorry.value}' if plan.sorry else ''} and these timeouts"
+            f"{', with limits' if plan.limited else ''}"
         ),
     )

@@ -153,7 +153,7 @@ def _block(opening: str, rows: list[str], closing: str, indent: str) -> str:
     return f"{opening}\n{indent}  {inner}\n{indent}{closing}"
 
 
-_SHARED = {"classes", "pools", "services", "vips"}
+_SHARED = {"classes", "pools", "services", "access", "vips"}
 """Fields of a node's plan that are the same object in the plans of all nodes."""
 
 

@@ -9,8 +9,10 @@ from tvsc.plan.abi import (
     MAX_BACKENDS,
     MAX_BURST,
     MAX_POOLS,
+    MAX_SERVICES,
     PORTS_PER_SLOT,
     RSS_INPUT_BYTES,
+    SOURCE_SETS,
 )
 from tvsc.plan.types import CorePlan, MemoryPlan
 
@@ -74,6 +76,8 @@ def worker_bytes(own_slots: int, slots: int, buckets: int, peers: int) -> int:
         + MAX_BACKENDS * 12
         + RSS_INPUT_BYTES * 256 * 4
         + slots * 4
+        + MAX_SERVICES * 8
+        + SOURCE_SETS * CACHE_LINE
         + 4096
         + sync_bytes(peers)
     )

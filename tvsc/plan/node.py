@@ -9,8 +9,10 @@ from hashlib import sha256
 from tvsc import __version__
 from tvsc.model import Cluster, Node, Noun, PciDevice, Port, Site, Steering
 from tvsc.plan.abi import RECORD_SCHEMA
+from tvsc.plan.access import AccessTables
 from tvsc.plan.classes import plan_pools, plan_services
 from tvsc.plan.dump import PlanWriter
+from tvsc.plan.limits import plan_limits
 from tvsc.plan.lips import cluster_lips, lip_map
 from tvsc.plan.memory import plan_cores, plan_memory
 from tvsc.plan.ports import vlan_reason
@@ -20,6 +22,7 @@ from tvsc.plan.schedule import plan_schedule
 from tvsc.plan.steering import plan_steering, sync_contract
 from tvsc.plan.sync import plan_sync
 from tvsc.plan.types import (
+    AccessPlan,
     ClassPlan,
     LipPlan,
     NodePlan,
@@ -55,6 +58,7 @@ class _Shared:
     classes: tuple[ClassPlan, ...]
     services: tuple[ServicePlan, ...]
     pools: tuple[PoolPlan, ...]
+    access: tuple[AccessPlan, ...]
     vips: VipTable
     routes: tuple[RoutePlan, ...]
 
@@ -67,7 +71,8 @@ class _Planner:
         pools = plan_pools(site, self.label)
         classes, services = plan_services(site, pools, self.label)
         vips, routes = place_vips(services), plan_vip_routes(services)
-        self.shared = _Shared(classes, services, pools, vips, routes)
+        self.access = AccessTables(site, self.label)
+        self.shared = _Shared(classes, services, pools, self.access.plans, vips, routes)
         self.schedule = plan_schedule(site.seed, tuple(pool.table_entries for pool in pools))
         self.writer = PlanWriter()
         self.base = self._base()
@@ -76,7 +81,8 @@ class _Planner:
     def _base(self) -> str:
         """A hash of everything that goes into every node; the routes follow from the services."""
         digest = sha256(f"{self.options.base}\n".encode())
-        for part in (self.shared.classes, self.shared.services, self.shared.pools):
+        shared = self.shared
+        for part in (shared.classes, shared.services, shared.pools, shared.access):
             digest.update(self.writer.shared(part).encode())
         return digest.hexdigest()
 
@@ -144,6 +150,8 @@ class _Planner:
             classes=(),
             pools=(),
             services=(),
+            access=(),
+            limits=plan_limits(site, shared.services, self.access, steering.reta, self.label),
             vips=VipTable(0, 0, (), ""),
         )
         return replace(
@@ -153,6 +161,7 @@ class _Planner:
             classes=shared.classes,
             pools=shared.pools,
             services=shared.services,
+            access=shared.access,
             vips=shared.vips,
         )
 

@@ -34,7 +34,8 @@ FORMAT_VERSION = 1
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
     """Services that share one instantiation of the packet path. `sorry` is the schedule of their
-    sorry pools, None: they have none. `timeout_ticks` is by state.
+    sorry pools, None: they have none. `timeout_ticks` is by state; `limited`: the services have
+    `limits`.
     """
 
     id: int
@@ -45,6 +46,7 @@ class ClassPlan:
     on_down: OnDown
     sorry: Schedule | None
     timeout_ticks: tuple[int, ...]
+    limited: bool
     services: tuple[str, ...]
     origin: str
     reason: str
@@ -118,6 +120,49 @@ class PoolPlan:
     check: CheckPlan
     backends: tuple[BackendPlan, ...]
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class RangePlan:
+    """Addresses from `first` to `last`, both included."""
+
+    first: IPv4Address
+    last: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPlan:
+    """Sources that are kept out, as disjoint ranges in ascending order; `id` is the row of its
+    table. An address's part of the index is what is left of it after `shift`; a search in the part
+    takes at most `comparisons`.
+    """
+
+    id: int
+    shift: int
+    comparisons: int
+    bytes: int
+    origin: str
+    reason: str
+    ranges: tuple[RangePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPlan:
+    """Limits of a service, as written and as each worker keeps them; 0 and None: no such limit. The
+    service's listeners and VIPs have the ids `first` to `last`.
+    """
+
+    service: str
+    first: int
+    last: int
+    connections: int
+    worker_connections: int
+    new_per_source: int
+    worker_per_1000s: int
+    worker_burst: int
+    access: int | None
+    origin: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +428,8 @@ class NodePlan:
     classes: tuple[ClassPlan, ...]
     pools: tuple[PoolPlan, ...]
     services: tuple[ServicePlan, ...]
+    access: tuple[AccessPlan, ...]
+    limits: tuple[LimitPlan, ...]
     vips: VipTable
 
 

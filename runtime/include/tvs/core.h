@@ -36,6 +36,19 @@ size_t tvs_worker_bytes(const struct tvs_worker_config *config);
  */
 struct tvs_worker *tvs_worker_init(void *memory, const struct tvs_worker_config *config);
 
+/*
+ * Changes the generation that the worker's sessions are bound to, between two bursts. Sessions that
+ * were counted towards a service's `connections` count towards those of the new one.
+ */
+void tvs_worker_bind(struct tvs_worker *worker, const struct tvs_binding *binding);
+
+/*
+ * binding->limit_group of a generation whose services have these host-stable ids: to be freed, NULL
+ * when no service limits its connections. -ENOMEM.
+ */
+int tvs_limit_groups_make(const struct tvs_generation *generation, const uint16_t *service_id,
+                          uint16_t **group);
+
 /* The station of a port; frames for others are dropped after tvs_worker_stations_check(). */
 void tvs_worker_station_set(struct tvs_worker *worker, unsigned port, const uint8_t mac[6]);
 void tvs_worker_stations_check(struct tvs_worker *worker);

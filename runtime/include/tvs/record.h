@@ -33,9 +33,10 @@ enum tvs_state {
 };
 
 enum {
-    TVS_RECORD_QUEUED = 1 << 0, /* is in the worker's queue of what to tell the peers */
-    TVS_RECORD_TOLD = 1 << 1,   /* the peers have it, or it came from one */
-    TVS_RECORD_TOA = 1 << 2,    /* the server may not know the client's address yet */
+    TVS_RECORD_QUEUED = 1 << 0,  /* is in the worker's queue of what to tell the peers */
+    TVS_RECORD_TOLD = 1 << 1,    /* the peers have it, or it came from one */
+    TVS_RECORD_TOA = 1 << 2,     /* the server may not know the client's address yet */
+    TVS_RECORD_COUNTED = 1 << 3, /* counts towards `connections` of its service */
 };
 
 struct tvs_record {

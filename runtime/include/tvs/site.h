@@ -20,6 +20,7 @@ struct tvs_class {
     bool is_synced;         /* peers are told of its sessions */
     bool has_sorry;         /* each of its services has an entry in the site's `sorry`: */
     uint8_t sorry_schedule; /* enum tvs_scheduler of that pool */
+    bool has_limits;        /* its services are in the site's table of limits */
     uint32_t timeout_ticks[TVS_N_STATES];
 };
 
@@ -57,6 +58,27 @@ _Static_assert(sizeof(struct tvs_vip_entry) == 12, "five per line");
 /* Of a service that has none. */
 enum { TVS_NO_POOL = 0xffff };
 
+/*
+ * Sources that are kept out, as disjoint ranges: `edges` has where each begins and where the next
+ * address after it is, ascending; a range that ends with the last address of all has one edge only.
+ * `index[part]` is how many edges are below the addresses of a part, so that a search has to look
+ * at the edges of one part alone.
+ */
+struct tvs_access {
+    uint8_t shift;         /* an address's part is what is left of it after this shift: 16 to 31 */
+    const uint32_t *index; /* [(1 << (32 - shift)) + 1] */
+    const uint32_t *edges;
+};
+
+/* Limits of a service as one worker keeps them; all zero: none. */
+struct tvs_limit {
+    uint16_t group;       /* listeners and VIPs of one service are counted together: their first */
+    uint32_t connections; /* sessions at a time; 0: any number */
+    uint64_t interval;    /* of new sessions of one source, in 2^-32 ticks; 0: no limit */
+    uint64_t most_debt;   /* how far a source may be ahead, in the same unit: the burst less one */
+    const struct tvs_access *access; /* NULL: nobody is kept out */
+};
+
 struct tvs_site {
     uint8_t steering; /* enum tvs_steering_mode */
     uint16_t n_workers;
@@ -78,6 +100,8 @@ struct tvs_site {
      * takes new sessions, or TVS_NO_POOL. NULL: no service has one.
      */
     const uint16_t *sorry;
+
+    const struct tvs_limit *limits; /* by the generation's service; NULL: no class has any */
 };
 
 /*

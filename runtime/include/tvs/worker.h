@@ -43,6 +43,24 @@ struct tvs_sync_queue {
     uint64_t lost; /* it was full; the sweep finds them again */
 };
 
+/*
+ * Client addresses that have opened sessions of services with `new-per-source`. A source that is in
+ * debt, and only such a one matters, takes one of the four places of its set, a line.
+ */
+enum { TVS_SOURCE_WAYS = 4, TVS_SOURCE_SETS = 1 << 14 };
+struct tvs_source {
+    uint64_t due; /* when its bucket is full again, in 2^-32 ticks */
+    uint32_t addr_be;
+    uint16_t service; /* host-stable id of the first of those that are limited together */
+    uint16_t spare;
+};
+struct tvs_source_set {
+    struct tvs_source source[TVS_SOURCE_WAYS];
+} TVS_CACHE_ALIGNED;
+_Static_assert(sizeof(struct tvs_source_set) == TVS_CACHE_LINE, "a set is one line");
+
+enum { TVS_NO_LIMIT = 0xffff };
+
 struct tvs_sync;
 
 /*
@@ -56,6 +74,8 @@ struct tvs_binding {
     const struct tvs_backend *backends; /* by host-stable id */
     const struct tvs_site *site;        /* the generation's; used by session sync alone */
     const struct tvs_backend_index *backend_index; /* likewise */
+    const uint16_t *limit_group; /* [TVS_MAX_SERVICES] by host-stable id: whose `connections` it
+                                    counts towards, TVS_NO_LIMIT: nobody's; NULL: none has any */
 };
 
 /* The first bytes of a frame: Ethernet, and IPv4 up to the middle of the destination. */
@@ -98,6 +118,10 @@ struct tvs_worker {
     struct tvs_sync *sync;          /* NULL: the cluster has no session sync */
     tvs_route_fn route;
     const void *fib;
+    const uint16_t *limit_group;    /* the binding's */
+    uint32_t *limit_active;         /* [limit_group] sessions of own local IPs, now */
+    uint32_t *limit_counted;        /* the same by host-stable service id: outlives the groups */
+    struct tvs_source_set *sources; /* [TVS_SOURCE_SETS] */
 
     /* software steering: Toeplitz as twelve tables of 256, made from the cluster's key */
     const uint32_t (*toeplitz)[256];

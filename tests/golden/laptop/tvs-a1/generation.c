@@ -226,7 +226,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 0,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x6eb539f33477e534),
-    .id = "224e47235496f554",
+    .id = "f35a71b65f69c51f",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "A",

@@ -226,7 +226,7 @@ __attribute__((visibility("default"))) const struct tvs_generation tvs_generatio
     .node_index = 3,
     .record_schema = TVS_RECORD_SCHEMA,
     .sync_contract = UINT64_C(0x920f718795dd23d0),
-    .id = "cde44cd694c8cb9d",
+    .id = "b0dbf1406cc6cbd0",
     .compiler = "tvsc 0.1.0",
     .site = "laptop",
     .cluster = "B",
