@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ABI_VERSION: Final = 3
+ABI_VERSION: Final = 4
 RECORD_SCHEMA: Final = 0x7476732D72656302
 
 TICK_MS: Final = 100

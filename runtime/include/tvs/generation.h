@@ -13,7 +13,7 @@
 #include "tvs/site.h"
 #include "tvs/worker.h"
 
-#define TVS_ABI_VERSION       3
+#define TVS_ABI_VERSION       4
 #define TVS_GENERATION_SYMBOL "tvs_generation"
 
 enum tvs_nic_family {

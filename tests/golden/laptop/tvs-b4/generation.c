@@ -3,7 +3,7 @@
 /* What is this node's own, and the symbol that the host reads: its only configuration. */
 #include "parts.h"
 
-_Static_assert(TVS_ABI_VERSION == 3, "this compiler and the runtime belong together");
+_Static_assert(TVS_ABI_VERSION == 4, "this compiler and the runtime belong together");
 _Static_assert(TVS_RECORD_SCHEMA == UINT64_C(0x7476732d72656302),
                "the sync contract covers this layout");
 _Static_assert(2 <= TVS_MAX_WORKERS && 1 <= TVS_MAX_PORTS, "limits");
