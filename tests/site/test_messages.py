@@ -38,6 +38,8 @@ VALUES = [
     ('Pool(name="web", check=Check(type="tcp", every="} {"))', "TVS0013", '"} {"'),
     ('Pool(name="web", check="tcp")', "TVS0106", '"tcp"'),
     ('Service(name="web", listen="tcp 80 -> web mode tunnel")', "TVS0110", '"tcp 80 -> web mode'),
+    ('Service(name="web", limits=Limits(allow=[]))', "TVS0221", "[]"),
+    ('Service(name="web", limits=Limits(allow=(), allow_from=[]))', "TVS0221", "()"),
     ('Service(name="é", vip="10.0.0.0/8")', "TVS0106", '"10.0.0.0/8"'),
 ]
 

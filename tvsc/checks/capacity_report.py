@@ -204,7 +204,8 @@ def _tables(site: Site, nodes: int) -> Usage:
         need,
         None,
         need if nodes > 1 else None,
-        f"{sum(entries):,} entries for the schedules of {len(entries)} pools; ordinary memory",
+        f"{sum(entries):,} entries for the schedules of {len(entries)}"
+        f" {'pool' if len(entries) == 1 else 'pools'}; ordinary memory",
     )
 
 

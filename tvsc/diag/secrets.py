@@ -22,7 +22,8 @@ _QUOTED = r'"(?:[^"\\]|\\.)*(?:"|$)'
 
 # Of words that are no setting, only a text can be meant for a secret: they are names elsewhere.
 _SETTING = re.compile(
-    rf"""(?<![\w.{{-])(?:(?:password|key)(?![\w-])|(?:pass\w*|secret\w*|md5|psk)(?=[ =:]*["']))"""
+    r"""(?<![\w.{-])(?:(?:password|key)(?![\w-])"""
+    r"""|(?:pass[\w-]*|secret[\w-]*|[\w-]*md5[\w-]*|auth[\w-]*|keys|psk)(?=[ =:]*["']))"""
     rf"""[ \t]*(?:->|[=:])?[ \t]*(?P<reference>(?:file|env)(?![\w-])[ \t]*(?P<name>{_QUOTED})?)?"""
 )
 _NAMED = re.compile(

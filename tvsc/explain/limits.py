@@ -68,8 +68,9 @@ class LimitsExplainer:
 def _numbers(plan: LimitPlan, node: NodePlan) -> Iterator[str]:
     where = f"on each worker of cluster {node.cluster} ({plan.origin})"
     if plan.connections:
+        sessions = "session" if plan.connections == 1 else "sessions"
         yield (
-            f"{plan.connections} sessions of the service on a node, {plan.worker_connections}"
+            f"{plan.connections} {sessions} of the service on a node, {plan.worker_connections}"
             f" {where}; beyond, `service_full`"
         )
     if plan.new_per_source:

@@ -149,11 +149,15 @@ def _limits(scope: Scope) -> Limits | None:
 
 def _listed(context: Context, source: FromFile, at: str) -> tuple[Network, ...]:
     """The sources of a list file; each has its line for its place."""
-    found: list[Network] = []
-    for network, span in prefixes(context, source):
-        context.origins.put(f"{at}/{len(found)}", span)
-        found.append(network)
-    return tuple(found)
+    key = (source.span.file, source.name)
+    listed = context.lists.get(key)
+    if listed is None:
+        listed = context.lists[key] = tuple(prefixes(context, source))
+    elif not context.take_line(source.span, len(listed)):
+        return ()
+    for index, (_, span) in enumerate(listed):
+        context.origins.put(f"{at}/{index}", span)
+    return tuple([network for network, _ in listed])
 
 
 def _load(scope: Scope) -> Load | None:

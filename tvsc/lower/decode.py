@@ -32,7 +32,7 @@ from tvsc.dsl.values import IntRange, Scalar, type_name
 from tvsc.lower import settings_cluster, settings_service, settings_site
 from tvsc.lower.evaluate import Env, StatementError, did_you_mean, evaluate, fail
 from tvsc.lower.fields import Entry, Fields
-from tvsc.lower.reader import Reader
+from tvsc.lower.reader import Reader, subtracted
 from tvsc.lower.repeat import Again, ServerLines, again_of, server_lines
 from tvsc.lower.schema import KINDS, Kind, Setting
 from tvsc.lower.tally import Tally, excess, of_body, of_loop
@@ -361,11 +361,16 @@ class _Decoder:
     def keyword(self, kind: Kind, reader: Reader) -> Setting:
         item = reader.take("a setting")
         where = "a file" if kind.name == "file" else f"`{kind.name}`"
+        below = subtracted(item)
+        if below in kind.settings:
+            fail(codes.OUT_OF_RANGE, f"`{below}` has no values below 0", item.span)
         if not isinstance(item, Name):
             fail(codes.UNKNOWN_SETTING, f"a setting of {where} is expected here", item.span)
         setting = kind.settings.get(item.text)
         if setting is None:
             hint = did_you_mean(item.text, list(kind.settings)) or self.elsewhere(item.text)
+            if item.text == "from":
+                hint = "a list file has a line of its own, as `servers`, `allow` and `deny` have it"
             fail(codes.UNKNOWN_SETTING, f"{where} has no setting `{item.text}`", item.span, hint)
         reader.begin(item.text, setting.usage)
         return setting
@@ -396,6 +401,8 @@ class _Decoder:
         item: Expr = reader.items[reader.at]
         if isinstance(item, Name):
             return
+        if below := subtracted(item):
+            fail(codes.OUT_OF_RANGE, f"`{below}` has no values below 0", item.span)
         fail(
             codes.EXTRA_VALUE,
             f"`{reader.setting}` takes nothing more",

@@ -55,7 +55,8 @@ def did_you_mean(word: str, known: Collection[str]) -> str | None:
         alike = (k for k in known if k[:2] == word[:2] and abs(len(k) - len(word)) <= 1)
         first = list(islice(alike, _WORDS_COMPARED))
     known = first
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    close = [k for k in known if k.lower() == word.lower()][:1]
+    close = close or get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 
@@ -138,14 +139,28 @@ def _variable(name: str, span: Span, env: Env) -> Scalar:
     hint = did_you_mean(name, env.names())
     if "-" in name and env.find(name.partition("-")[0]):
         hint = "a `-` between letters belongs to the name: put blanks around a minus"
+    if name == "from":
+        hint = "a list file has a line of its own, as `servers`, `allow` and `deny` have it"
     fail(codes.UNKNOWN_NAME, f"there is no variable `{name}`", span, hint)
 
 
 # --- operators -------------------------------------------------------------------------------
 
 
+_TIMES = ("s", "sec", "second", "m", "min", "minute", "h", "hour")
+
+
 def _binary(expr: Binary, env: Env) -> Scalar:
-    left, right = evaluate(expr.left, env), evaluate(expr.right, env)
+    left = evaluate(expr.left, env)
+    unit = expr.right.text if expr.operator == "/" and isinstance(expr.right, Name) else ""
+    if unit in _TIMES and env.find(unit) is None and isinstance(left, int | Fraction):
+        fail(
+            codes.UNKNOWN_NAME,
+            f"there is no variable `{unit}`",
+            expr.right.span,
+            "a rate is a whole number a second, without blanks: `10/s`",
+        )
+    right = evaluate(expr.right, env)
     result: Scalar | None = None
     if expr.operator == "..":
         result = _range(left, right, expr)
@@ -163,8 +178,20 @@ def _binary(expr: Binary, env: Env) -> Scalar:
             codes.WRONG_TYPE,
             f"`{expr.operator}` cannot join {type_name(left)} and {type_name(right)}",
             expr.span,
+            _instead(expr.operator, left, right),
         )
     return result
+
+
+def _instead(operator: str, left: Scalar, right: Scalar) -> str | None:
+    """What was meant, where that is known."""
+    if operator == ":" and isinstance(left, int) and isinstance(right, int):
+        return f'a community is a text: `"{left}:{right}"`'
+    if operator in ("-", "..") and is_address(left) and is_address(right):
+        return "addresses are written as prefixes: `10.0.0.0/24`"
+    if operator == "/" and is_address(left) and is_address(right):
+        return "a prefix is written with its length: `10.0.0.0/24`"
+    return None
 
 
 def _range(left: Scalar, right: Scalar, expr: Binary) -> IntRange | None:

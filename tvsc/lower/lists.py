@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
@@ -14,6 +15,7 @@ from tvsc.lower.scope import Context
 from tvsc.lower.settings_service import MAX_WEIGHT, FromFile, ServerLine
 from tvsc.source import Span
 
+_LENGTH = re.compile("(?:0|[1-9][0-9]{0,2})?", re.ASCII)
 COLUMNS = ("address", "port", "weight")
 
 
@@ -104,6 +106,8 @@ def prefixes(
     for line, span in _lines(context, source):
         try:
             network = ipaddress.ip_network(line)
+            if not _LENGTH.fullmatch(line.partition("/")[2]):
+                raise ValueError(line)  # a mask, which the language does not know either
         except ValueError:
             context.report(codes.LIST_FILE, f"`{line[:80]}` is no prefix", span, _shorter(line))
             wrong += 1

@@ -22,7 +22,7 @@ from typing import NoReturn, TypeVar
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic
 from tvsc.dsl import limits
-from tvsc.dsl.ast import Arrow, Expr, Name, Several, Text, Value
+from tvsc.dsl.ast import Arrow, Binary, Expr, Name, Several, Text, Value
 from tvsc.dsl.values import (
     Bytes,
     Duration,
@@ -70,16 +70,21 @@ def _no_file(path: str) -> str:
 
 
 def _no_variable(name: str) -> str:
-    """Why no variable of the environment can have this name, or nothing."""
-    return (
-        ""
-        if _VARIABLE.fullmatch(name)
-        else f"{_shown(name)} is not the name of an environment variable"
-    )
+    """Why no variable of the environment can have this name, or nothing; what is none may be the
+    secret itself, and may come from a variable, so it is not said.
+    """
+    return "" if _VARIABLE.fullmatch(name) else "this is not the name of an environment variable"
 
 
 def _shown(text: str) -> str:
     return f"`{text}`" if text else "an empty text"
+
+
+def subtracted(item: Expr) -> str:
+    """The word before a minus: who writes `vlan -1` means a value, and it reads as a difference."""
+    if isinstance(item, Binary) and item.operator == "-" and isinstance(item.left, Name):
+        return item.left.text
+    return ""
 
 
 class Reader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tvsc.diag import codes
@@ -13,11 +13,12 @@ from tvsc.dsl import limits
 from tvsc.dsl.load import Loader
 from tvsc.lower.evaluate import did_you_mean
 from tvsc.lower.fields import Entry
-from tvsc.model import Origins
+from tvsc.model import Network, Origins
 from tvsc.source import Span
 
 T = TypeVar("T")
 D = TypeVar("D")
+Listed = tuple[tuple[Network, Span], ...]
 
 
 @dataclass(slots=True)
@@ -28,6 +29,10 @@ class Context:
     origins: Origins
     loader: Loader
     list_lines: int = 0
+    lists: dict[tuple[int, str], Listed] = field(default_factory=dict)
+    """Lists of prefixes that were read, by the file that names them and the name: that of all
+    services is read once.
+    """
     hints: int = 100
 
     def did_you_mean(self, word: str, known: Collection[str]) -> str | None:
@@ -35,12 +40,14 @@ class Context:
         self.hints -= 1
         return did_you_mean(word, known) if self.hints >= 0 else None
 
-    def take_line(self, span: Span) -> bool:
-        """Whether one more line of a list file may be read; says so once when not."""
-        self.list_lines += 1
-        if self.list_lines == limits.LIST_LINES + 1:
+    def take_line(self, span: Span, lines: int = 1) -> bool:
+        """Whether more lines of a list file may be read; says so once when not."""
+        before = self.list_lines
+        self.list_lines += lines
+        if before <= limits.LIST_LINES < self.list_lines:
             message = f"the lists of this site have more than {limits.LIST_LINES:,} lines in all"
-            self.report(codes.LIST_FILE, message, span)
+            help_ = "a list that several services name counts for each of them"
+            self.report(codes.LIST_FILE, message, span, help_)
         return self.list_lines <= limits.LIST_LINES
 
     def report(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from tvsc.diag import codes
-from tvsc.lower.evaluate import fail
+from tvsc.lower.evaluate import did_you_mean, fail
 from tvsc.lower.reader import Reader
+from tvsc.lower.schema import KINDS
 from tvsc.lower.settings_site import MAX_ASN
 from tvsc.model import Lowering, Preference, Role
 
@@ -24,9 +25,29 @@ _GRACEFUL_SHUTDOWN = (_WELL_KNOWN, 0)
 
 def role(reader: Reader) -> object:
     """`primary`, or `standby` with at most one way of lowering its preference."""
+    found = _role(reader)
+    if reader.peek_word() in list(Lowering):
+        fail(
+            codes.EXTRA_VALUE,
+            "a standby lowers its preference in one way",
+            reader.items[reader.at].span,
+        )
+    return found
+
+
+def _role(reader: Reader) -> Role:
     preference = Preference(reader.word([p.value for p in Preference]))
     words = [w.value for w in Lowering]
-    if reader.peek_word() not in words:
+    next_word = reader.peek_word()
+    if next_word not in words:
+        settings = KINDS["cluster"].settings
+        if next_word is not None and next_word not in settings:
+            fail(
+                codes.UNKNOWN_WORD,
+                f"`{next_word}` is neither a setting of `cluster` nor a way to lower a standby",
+                reader.items[reader.at].span,
+                did_you_mean(next_word, [*words, *settings]) or f"write `{reader.usage}`",
+            )
         if preference is Preference.PRIMARY:
             return Role(preference=preference)
         return Role(preference=preference, lowering=Lowering.PREPEND, prepend=DEFAULT_PREPEND)
@@ -41,9 +62,12 @@ def role(reader: Reader) -> object:
         times = reader.number(0, MAX_PREPEND, "`prepend`")
         return Role(preference=preference, lowering=lowering, prepend=times)
     if lowering is Lowering.MED:
-        return Role(preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN))
+        return Role(
+            preference=preference, lowering=lowering, med=reader.number(0, MAX_ASN, "`med`")
+        )
     if lowering is Lowering.LOCAL_PREF:
-        return Role(preference=preference, lowering=lowering, local_pref=reader.number(0, MAX_ASN))
+        most = reader.number(0, MAX_ASN, "`local-pref`")
+        return Role(preference=preference, lowering=lowering, local_pref=most)
     return Role(preference=preference, lowering=lowering, community=_community(reader))
 
 

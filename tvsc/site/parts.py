@@ -247,7 +247,7 @@ class Timeouts(Part):
 
 
 class Limits(Part):
-    """Protections of a service. What `allow` has is looked at before `deny`."""
+    """Protections of a service. `deny` wins over `allow`."""
 
     kind = "limits"
     connections: _Number = None

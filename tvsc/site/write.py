@@ -41,6 +41,7 @@ from tvsc.dsl.parser import parse_file
 from tvsc.lower.schema import KINDS
 from tvsc.site.parts import (
     Form,
+    Limits,
     Listen,
     Nic,
     Part,
@@ -60,6 +61,12 @@ _MICROSECOND = timedelta(microseconds=1)
 def write(site: Site, positions: Positions, report: Callable[[Diagnostic], None]) -> Program:
     """The program of a site. Reports values that the language cannot have."""
     return Program(File(0, tuple(_Writer(positions, report).site(site))), {})
+
+
+def _lets_nobody_in(limits: Limits) -> bool:
+    """A list that a program made and that came out empty is not the same as none."""
+    given = [value for value in (limits.allow, limits.allow_from) if value is not None]
+    return bool(given) and not any(given)
 
 
 class _Writer:
@@ -100,6 +107,16 @@ class _Writer:
                 items += self.header(part, field, value, at)
             else:
                 body += self.setting(part.kind, form.keyword or _dashed(field), form, value, at)
+        if isinstance(part, Limits) and _lets_nobody_in(part):
+            place = arguments.get("allow") or arguments.get("allow_from")
+            self.report(
+                Diagnostic(
+                    codes.NOBODY_GETS_IN,
+                    "`allow` lets in whom it names, and it names nobody",
+                    place.value if place else head,
+                    help="write None, or leave it out, to let everybody in",
+                )
+            )
         for field, value in (part.model_extra or {}).items():
             at = arguments.get(field, Argument(head, head, ()))
             body.append(Line((Name(_dashed(field), at.name), Text((str(value),), at.value)), None))
