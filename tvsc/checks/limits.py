@@ -22,6 +22,9 @@ def _limits(site: Site) -> Iterator[tuple[Service, Limits]]:
 def access_rules_apply(site: Site) -> Iterator[Diagnostic]:
     """No source is let in that other rules keep out for certain."""
     for service, limits in _limits(site):
+        allows = [rule for rule in limits.access if rule.allow]
+        if not allows:
+            continue
         denied = {
             net: (rule, index)
             for rule in limits.access
@@ -31,7 +34,7 @@ def access_rules_apply(site: Site) -> Iterator[Diagnostic]:
         lengths = {net.prefixlen for net in denied}
         out = merged(ranges_of(denied))
         starts = [first for first, _ in out]
-        for rule in (r for r in limits.access if r.allow):
+        for rule in allows:
             for index, source in enumerate(rule.sources):
                 around = (source.supernet(new_prefix=n) for n in lengths if n <= source.prefixlen)
                 outer = next((net for net in around if net in denied), None)
