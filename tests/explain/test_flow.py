@@ -237,10 +237,11 @@ service web {{ vip 203.0.113.10  listen tcp 80 -> web }}
     [
         (64500, "MED 200", "MED 100"),
         (64500, "prepends 1", "MED 100"),
-        (64500, "prepends 1", "community 64512:80"),
+        (64500, "community 64512:80", "prepends 1"),
+        (64500, "community 65535:0", "MED 100"),
         (64512, "local preference 50", "local preference 60"),
         (64512, "local preference 50", "MED 100"),
-        (64512, "local preference 50", "community 64512:80:1"),
+        (64512, "community 64512:80:1", "local preference 50"),
     ],
 )
 def test_ways_of_lowering_in_the_order_of_the_switch(

@@ -51,13 +51,14 @@ class Role(Model):
         return ":".join(map(str, self.community))
 
     @property
-    def rank(self) -> tuple[bool, int, int, int]:
-        """As a switch compares routes, the smallest being the one that it wants: standby, local
-        preference (negated), length of the path, MED.
+    def rank(self) -> tuple[bool, bool, int, int, int]:
+        """As a switch compares routes, the smallest being the one that it wants: standby, a
+        community (for which its policy takes away local preference, to 0 for GRACEFUL_SHUTDOWN),
+        local preference (negated), length of the path, MED.
         """
         is_standby = self.preference is Preference.STANDBY
         local_pref = self.local_pref if self.lowering is Lowering.LOCAL_PREF else USUAL_LOCAL_PREF
-        return is_standby, -local_pref, self.prepend, self.med
+        return is_standby, bool(self.community), -local_pref, self.prepend, self.med
 
 
 class Steering(StrEnum):
