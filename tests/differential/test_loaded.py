@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, note
+from hypothesis import assume, currently_in_test_context, given, note
 
 from tests.differential.steps import (
     FIRST_TICKS,
@@ -44,12 +44,11 @@ def node() -> Path:
 
 
 def live(life: list[Step], first_tick: int) -> World:
-    # no sweep forgets sources: half a turn of the clock is as long as one counts
-    assume(sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31)
     world = World(read_site(node() / "plan.json"), node() / "generation.so", first_tick)
     try:
         for step in life:
-            note(f"tick {world.tick}: {step}")
+            if currently_in_test_context():
+                note(f"tick {world.tick}: {step}")
             world.do(step)
         world.compare_state()
     finally:
@@ -57,9 +56,15 @@ def live(life: list[Step], first_tick: int) -> World:
     return world
 
 
+def is_short(life: list[Step]) -> bool:
+    """No sweep forgets sources: half a turn of the clock, 6.8 years, is as long as one counts."""
+    return sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31
+
+
 @given(life=LIVES, first_tick=FIRST_TICKS)
 @QUICK
 def test_few_lives(life: list[Step], first_tick: int) -> None:
+    assume(is_short(life))
     live(life, first_tick)
 
 
@@ -68,6 +73,7 @@ def test_few_lives(life: list[Step], first_tick: int) -> None:
 @given(life=LIVES, first_tick=FIRST_TICKS)
 @THOROUGH
 def test_many_lives(life: list[Step], first_tick: int) -> None:
+    assume(is_short(life))
     live(life, first_tick)
 
 
@@ -84,3 +90,41 @@ def test_the_site_has_them_all() -> None:
         "least-loaded",
         "source-hash",
     }
+
+
+HANDSHAKE = (("client", SYN), ("server", SYN | ACK), ("client", ACK), ("client", PSH | ACK))
+
+
+def talks(first_port: int, clients: range) -> list[Step]:
+    """Each of the clients opens a session of every service, until its server has answered."""
+    moves = (*HANDSHAKE, ("server", ACK), ("client", PSH | ACK))
+    return [
+        Talk(client, first_port, service, moves, PLAIN)
+        for client in clients
+        for service in (WEB, API, ECHO)
+    ]
+
+
+def test_all_at_once() -> None:
+    """Pools empty and fill under sessions that limits count and whose address is told."""
+    pools = [pool.name for pool in read_site(node() / "plan.json").pools]
+    web, regret = pools.index("web"), pools.index("regret")
+    life: list[Step] = [
+        *talks(1000, range(4)),
+        *(Outage(pools.index(name), "down") for name in ("web", "api", "echo")),
+        *talks(1001, range(6)),
+        *talks(1000, range(4)),  # those that were reset begin anew, on the sorry pool
+        *(Flap(regret, 0, "up", 0), Flap(web, 2, "up", 2), Wait(20)),
+        *talks(1002, range(4)),
+        *(Flap(web, 2, "drain", 2), Wait(400)),
+        *talks(1003, range(8)),
+        Burst(tuple(Request(3, 1100 + n, API, SYN, PLAIN) for n in range(60))),
+    ]
+    world = live(life, 2**32 - 100)
+    counted: Counter[str] = Counter()
+    for worker in world.model.workers:
+        counted.update(worker.counters)
+    for name in ("sessions_sorry", "sessions_reset", "sessions_expired", "toa_added"):
+        assert counted[name] > 5, name
+    for name in ("source_denied", "service_full", "source_too_fast"):
+        assert counted[f"drop_{name}"] > 0, name

@@ -16,8 +16,12 @@ CHANGES = (
     ("pool api {\n    schedule rr\n", "pool api {\n    schedule least-loaded\n"),
     ("pool echo {\n    schedule rr\n", "pool echo {\n    schedule source-hash\n"),
     (
-        "# Answers while no server of `api` can.\npool apology {\n    on-down keep\n"
-        "    server  host(servers, 29):8080\n}\n",
+        """# Answers while no server of `api` can.
+pool apology {
+    on-down keep
+    server  host(servers, 29):8080
+}
+""",
         """
 pool apology {
     on-down keep
