@@ -144,8 +144,8 @@ static void pool_rebuild(struct tvs_host *host, struct pool *pool, uint64_t now_
 /*
  * The tables of pools that changed. One that was made a moment ago rests first, for as long as it
  * is large, unless it is needed `at_once`: a thousand servers whose first checks end one by one are
- * not worth a thousand large tables. An empty one is no work, and a sorry pool waits for it. `tell`:
- * VIPs follow, too; not while a generation is bound, whose pools have other numbers.
+ * not worth a thousand large tables. An empty one is no work, and a sorry pool waits for it.
+ * `tell`: VIPs follow, too; not while a generation is bound, whose pools have other numbers.
  */
 static void pools_follow(struct tvs_host *host, bool at_once, bool tell)
 {
@@ -365,8 +365,8 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
         if (id < 0)
             return (int)id;
         (*members)[i] = (uint32_t)id;
-        weight[i] = tvs_schedule_weight(
-            config->scheduler, weight_next(&backends->info[id], &config->backends[i]));
+        weight[i] = tvs_schedule_weight(config->scheduler,
+                                        weight_next(&backends->info[id], &config->backends[i]));
         any |= weight[i];
     }
     return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;
