@@ -164,7 +164,12 @@ def receive(connection: socket.socket, count: int) -> bytes:
     return b"".join(parts)
 
 
-MORE = {"LIMIT": "'c'", "HAS_SORRY": "true", "SCHEDULER": "TVS_SCHED_MAGLEV"}
+MORE = {
+    "LIMIT": "'c'",
+    "HAS_SORRY": "true",
+    "SCHEDULER": "TVS_SCHED_MAGLEV",
+    "TABLE_SIZE": "251",
+}
 
 
 @pytest.mark.parametrize(
