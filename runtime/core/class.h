@@ -178,8 +178,11 @@ TVS_INLINE void tvs_class_reply(const struct tvs_class *class, struct tvs_worker
         state = tvs_tcp_next(TVS_REPLY, record->state,
                              tvs_tcp_event(tvs_frame_tcp_flags(frame, packet)));
         tvs_class_state_set(class, worker, record, state);
-        if (tvs_class_has_toa(class) && tvs_frame_tcp_flags(frame, packet) & TVS_TCP_SYN)
+        if (tvs_class_has_toa(class) && tvs_frame_tcp_flags(frame, packet) & TVS_TCP_SYN) {
+            if (record->fib_epoch != worker->fib_epoch)
+                tvs_session_reroute(worker, record);
             tvs_toa_clamp_mss(worker, frame, packet, record);
+        }
     }
     tvs_class_forward(class, worker, frame, packet, record, state, TVS_REPLY);
     if (tvs_toa_is_due(class, record)) /* last: a call before would cost registers */

@@ -101,8 +101,11 @@ static bool is_unknown(const struct tvs_backend_info *info)
     return info->checked && !info->known && !info->drain && info->weight;
 }
 
-/* Servers that count for `min-up`. They do not wait for the pool's table. */
-static void level_set(struct tvs_host *host, struct pool *pool, bool tell)
+/*
+ * Servers that count for `min-up`. They do not wait for the pool's table. Returns how many take new
+ * sessions.
+ */
+static uint32_t level_set(struct tvs_host *host, struct pool *pool, bool tell)
 {
     struct tvs_backends *backends = host->backends;
     uint32_t before = pool->level, n = 0, n_unknown = 0;
@@ -118,6 +121,7 @@ static void level_set(struct tvs_host *host, struct pool *pool, bool tell)
     pool->level = tvs_vips_level(before, n, n_unknown);
     if (tell && pool->level != before && pool->number != TVS_NO_POOL)
         tvs_exception_pool_changed(host, pool->number, pool->level);
+    return n;
 }
 
 /* A table that cannot be made for want of memory is tried again; the old one stays till then. */
@@ -140,8 +144,8 @@ static void pool_rebuild(struct tvs_host *host, struct pool *pool, uint64_t now_
 /*
  * The tables of pools that changed. One that was made a moment ago rests first, for as long as it
  * is large, unless it is needed `at_once`: a thousand servers whose first checks end one by one are
- * not worth a thousand large tables. `tell`: VIPs follow, too; not while a generation is bound,
- * whose pools have other numbers.
+ * not worth a thousand large tables. An empty one is no work, and a sorry pool waits for it.
+ * `tell`: VIPs follow, too; not while a generation is bound, whose pools have other numbers.
  */
 static void pools_follow(struct tvs_host *host, bool at_once, bool tell)
 {
@@ -150,11 +154,12 @@ static void pools_follow(struct tvs_host *host, bool at_once, bool tell)
 
     for (unsigned i = 0; i < backends->n_pools; i++) {
         struct pool *pool = backends->pools[i];
+        uint32_t n;
 
         if (!pool->dirty)
             continue;
-        level_set(host, pool, tell);
-        if (at_once || now_ms >= pool->rest_until_ms)
+        n = level_set(host, pool, tell);
+        if (at_once || n == 0 || now_ms >= pool->rest_until_ms)
             pool_rebuild(host, pool, now_ms);
         if (pool->dirty && pool->rest_until_ms < next_ms)
             next_ms = pool->rest_until_ms;
@@ -332,6 +337,14 @@ static void backend_configure(struct tvs_backend_info *info, const struct tvs_ge
     info->serial = serial;
 }
 
+/* What will count: the site's weight, or an operator's that outlives the reload. */
+static uint32_t weight_next(const struct tvs_backend_info *info,
+                            const struct tvs_gen_backend *config)
+{
+    return info->weight_by_operator && info->weight_site == config->weight ? info->weight
+                                                                           : config->weight;
+}
+
 /* Ids and room for everything, so that the second pass cannot fail half-way. */
 static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *config,
                            uint32_t **members, unsigned *index)
@@ -352,7 +365,8 @@ static int members_reserve(struct tvs_host *host, const struct tvs_gen_pool *con
         if (id < 0)
             return (int)id;
         (*members)[i] = (uint32_t)id;
-        weight[i] = tvs_schedule_weight(config->scheduler, config->backends[i].weight);
+        weight[i] = tvs_schedule_weight(config->scheduler,
+                                        weight_next(&backends->info[id], &config->backends[i]));
         any |= weight[i];
     }
     return any && !tvs_ring_len(weight, config->n_backends) ? -E2BIG : 0;

@@ -334,6 +334,54 @@ static void large_tables_are_not_made_one_after_the_other(void **state)
     assert_int_equal(share(id_of(A + CHANGES)), 0);
 }
 
+/*
+ * A pool that has nobody left does not wait: its sorry pool takes over as soon as it is empty. Nor
+ * do VIPs wait for any table.
+ */
+static void a_table_that_becomes_empty_does_not_rest(void **state)
+{
+    enum { N = 400 };
+    static struct tvs_gen_backend many[N];
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++)
+        many[i] = (struct tvs_gen_backend){.address = A + i, .port = 80, .weight = 1 + i % 100};
+    assert_int_equal(bind_scheduled(many, N, TVS_CHECK_NONE, TVS_SCHED_WRR), 0);
+    assert_true(pools[0]->ring->len > 16 * 1024);
+    tvs_backends_drain(&host, id_of(A), true);
+    turn();
+    assert_int_equal(stub_changed.level, N - 1);
+    for (uint32_t i = 0; i < N; i++)
+        tvs_backends_drain(&host, id_of(A + i), true);
+    turn();
+    assert_int_equal(stub_changed.level, 0);
+    assert_int_equal(pools[0]->ring->len, 0);
+    tvs_backends_drain(&host, id_of(B), false); /* and an empty one is not rested from */
+    turn();
+    assert_int_equal(stub_changed.level, 1);
+    assert_int_equal(share(id_of(B)), 1);
+}
+
+/* Round robin takes any weight; another scheduler that comes with a reload may not. */
+static void an_operators_weight_is_judged_by_the_next_scheduler(void **state)
+{
+    static const uint8_t next[] = {TVS_SCHED_WRR, TVS_SCHED_MAGLEV};
+
+    (void)state;
+    assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, TVS_SCHED_RR), 0);
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), TVS_RING_MAX), 0);
+    turn();
+    assert_int_equal(pools[0]->ring->len, 3);
+    tvs_log_level_set(0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, next[i]), -E2BIG);
+    assert_string_equal(tvs_backends_scheduler(&host, id_of(A)), "rr");
+    assert_int_equal(tvs_backends_weight(&host, id_of(A), 2), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(bind_scheduled(trio, 3, TVS_CHECK_NONE, next[i]), 0);
+    assert_in_range(share(id_of(A)), 125, 126);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -348,6 +396,8 @@ int main(void)
         TEST(maglev_tables_follow_health_drain_and_weight),
         TEST(a_pool_changes_its_scheduler),
         TEST(large_tables_are_not_made_one_after_the_other),
+        TEST(a_table_that_becomes_empty_does_not_rest),
+        TEST(an_operators_weight_is_judged_by_the_next_scheduler),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,6 +422,30 @@ static void test_the_servers_mss(void **state)
     }
 }
 
+static uint16_t by_first_port(const void *fib, uint32_t daddr_be)
+{
+    (void)fib;
+    (void)daddr_be;
+    return 1;
+}
+
+/* The port that counts is the one by which the client's segments will leave. */
+static void test_the_mss_follows_the_route(void **state)
+{
+    struct segment said = from_server(SYN | ACK), told = rewritten(said);
+    struct tvs_node *node = node_make();
+
+    (void)state;
+    added(node, from_client(SYN));
+    node->workers[0]->mtu[0] = 1000;
+    node->workers[0]->route = by_first_port;
+    tvs_node_renew_routes(node);
+    options_set(&said, "\x02\x04\x05\xb4", 4);
+    options_set(&told, "\x02\x04\x03\xb8", 4); /* 952 */
+    becomes(node, &said, &told);
+    tvs_node_close(node);
+}
+
 /* The client's own is about what the server sends, to which nothing is added. */
 static void test_the_clients_mss_stays(void **state)
 {
@@ -449,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_a_forged_address),
         cmocka_unit_test(test_a_forged_address_without_room),
         cmocka_unit_test(test_the_servers_mss),
+        cmocka_unit_test(test_the_mss_follows_the_route),
         cmocka_unit_test(test_the_clients_mss_stays),
     };
 

@@ -95,11 +95,11 @@ def captured(wire: socket.socket) -> Iterator[list[bytes]]:
 
 
 @contextmanager
-def ends(directory: Path) -> Iterator[Ends]:
-    shared_object = generation(
-        directory, CLIENT_ADDRESS="TVS_CLIENT_TOA", IDLE="TVS_IDLE_INTERRUPT", WATCHDOG_MS="10000"
-    )
-    with node(shared_object, directory) as machine, ExitStack() as stack:
+def ends(directory: Path, vlan: int = 0, **more: str) -> Iterator[Ends]:
+    """Both on a wire in this VLAN, 0 for none, whose tags the kernel takes out of `frames`."""
+    macros = {"CLIENT_ADDRESS": "TVS_CLIENT_TOA", "IDLE": "TVS_IDLE_INTERRUPT", "VLAN": str(vlan)}
+    shared_object = generation(directory, **macros, WATCHDOG_MS="10000", **more)
+    with node(shared_object, directory, vlan=vlan) as machine, ExitStack() as stack:
         far = machine.far
         ip_command("-n", far, "link", "set", "lo", "up")
         for address in (CLIENT, *SERVERS):
@@ -164,9 +164,23 @@ def receive(connection: socket.socket, count: int) -> bytes:
     return b"".join(parts)
 
 
-def test_the_server_is_told_and_no_byte_is_lost(tmp_path: Path) -> None:
+MORE = {
+    "LIMIT": "'c'",
+    "HAS_SORRY": "true",
+    "SCHEDULER": "TVS_SCHED_MAGLEV",
+    "TABLE_SIZE": "251",
+}
+
+
+@pytest.mark.parametrize(
+    ("vlan", "more"), [(0, {}), (100, MORE)], ids=["alone", "with all that there is"]
+)
+def test_the_server_is_told_and_no_byte_is_lost(
+    tmp_path: Path, vlan: int, more: dict[str, str]
+) -> None:
+    """A full segment has room for the address, and a tag besides."""
     up, down = os.urandom(BULK), os.urandom(BULK)
-    with ends(tmp_path) as world, world.client() as client:
+    with ends(tmp_path, vlan, **more) as world, world.client() as client:
         before = world.machine.summed("toa_added")
         client.connect((VIP, 80))
         sending = send_all(client, up)

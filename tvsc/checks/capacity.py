@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tvsc.diag import codes
 from tvsc.diag.diagnostic import Diagnostic, Note
-from tvsc.model import Cluster, Protocol, Site
+from tvsc.model import Cluster, Site
+from tvsc.plan.classes import ClassKey, class_key
 from tvsc.plan.maglev import HASHED
 from tvsc.plan.maglev import MAX_SERVERS as MAX_HASHED_SERVERS
 
@@ -143,24 +144,11 @@ def tables_hold_site(site: Site) -> Iterator[Diagnostic]:
 
 def classes_fit(site: Site) -> Iterator[Diagnostic]:
     """The packet path is compiled once for each combination of properties that services have."""
-    classes: set[tuple[object, ...]] = set()
+    classes: set[ClassKey] = set()
     for service in site.services:
-        times = service.timeouts
-        tcp = (times.tcp_syn_ms, times.tcp_established_ms, times.tcp_fin_ms, times.tcp_close_ms)
+        sorry = None if service.sorry is None else site.pool_by_name[service.sorry]
         for listener in service.listeners:
-            pool = site.pool_by_name[listener.pool]
-            states = tcp if listener.protocol is Protocol.TCP else (times.udp_ms,)
-            classes.add(
-                (
-                    service.mode,
-                    service.client_address,
-                    listener.protocol,
-                    pool.schedule,
-                    pool.on_down,
-                    None if service.sorry is None else site.pool_by_name[service.sorry].schedule,
-                    states,
-                )
-            )
+            classes.add(class_key(service, listener, site.pool_by_name[listener.pool], sorry))
             if len(classes) > MAX_CLASSES:
                 yield Diagnostic(
                     codes.SITE_TOO_BIG,

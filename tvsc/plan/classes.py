@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from operator import attrgetter
+from typing import TypeAlias
 
 from tvsc.model import (
+    ClientAddress,
     HttpCheck,
     Listener,
+    Mode,
     Noun,
+    OnDown,
     Pool,
     Protocol,
+    Schedule,
     Service,
     Site,
     StatusRange,
@@ -24,6 +29,11 @@ from tvsc.plan.types import BackendPlan, CheckPlan, ClassPlan, PoolPlan, Service
 
 Label = Callable[[Noun, str], str]
 """(noun, field) -> `site.tvs:31`."""
+
+ClassKey: TypeAlias = tuple[
+    Mode, Protocol, Schedule, ClientAddress, OnDown, Schedule | None, tuple[int, ...], bool
+]
+"""All that a class is one of, in the order of `ClassPlan`."""
 
 _TCP_STATE_MS: dict[str, str] = {
     "SYN": "tcp_syn_ms",
@@ -103,30 +113,32 @@ def plan_pools(site: Site, label: Label) -> tuple[PoolPlan, ...]:
     )
 
 
+def class_key(service: Service, listener: Listener, pool: Pool, sorry: Pool | None) -> ClassKey:
+    """Listeners whose keys are equal share a class."""
+    return (
+        service.mode,
+        listener.protocol,
+        pool.schedule,
+        service.client_address,
+        pool.on_down,
+        None if sorry is None else sorry.schedule,
+        timeout_ticks(service.timeouts, listener.protocol),
+        service.is_limited,
+    )
+
+
 def plan_services(
     site: Site, pools: tuple[PoolPlan, ...], label: Label
 ) -> tuple[tuple[ClassPlan, ...], tuple[ServicePlan, ...]]:
     """One service per (VIP, listener), numbered in source order, and the classes they fall into."""
     pool_by_name = {pool.name: pool for pool in pools}
-    classes: dict[tuple[object, ...], ClassPlan] = {}
+    classes: dict[ClassKey, ClassPlan] = {}
     users: dict[int, list[str]] = {}
     services: list[ServicePlan] = []
 
-    def class_of(
-        service: Service, listener: Listener, pool: PoolPlan, sorry: PoolPlan | None
-    ) -> ClassPlan:
+    def class_of(service: Service, listener: Listener, sorry: Pool | None) -> ClassPlan:
         protocol = listener.protocol
-        ticks = timeout_ticks(service.timeouts, protocol)
-        key = (
-            service.mode,
-            protocol,
-            pool.scheduler,
-            service.client_address,
-            pool.on_down,
-            None if sorry is None else sorry.scheduler,
-            ticks,
-            service.is_limited,
-        )
+        key = class_key(service, listener, site.pool_by_name[listener.pool], sorry)
         known = classes.get(key)
         if known is None:
             origin = label(listener, "")
@@ -136,10 +148,9 @@ def plan_services(
         return known
 
     for service in site.services:
-        sorry = pool_by_name[service.sorry] if service.sorry is not None else None
+        sorry = site.pool_by_name[service.sorry] if service.sorry is not None else None
         for listener in service.listeners:
-            pool = pool_by_name[listener.pool]
-            class_id = class_of(service, listener, pool, sorry).id
+            class_id = class_of(service, listener, sorry).id
             services += [
                 ServicePlan(
                     id=len(services) + offset,
@@ -148,8 +159,8 @@ def plan_services(
                     port=listener.port,
                     protocol=listener.protocol,
                     class_id=class_id,
-                    pool=pool.id,
-                    sorry=None if sorry is None else sorry.id,
+                    pool=pool_by_name[listener.pool].id,
+                    sorry=None if sorry is None else pool_by_name[sorry.name].id,
                     min_up=service.min_up,
                     origin=label(listener, ""),
                 )
