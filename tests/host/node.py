@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -100,8 +101,10 @@ class Node:
 
     def ask(self, request: str) -> Any:  # noqa: ANN401 - JSON, and a test says what it expects
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            # a timeout of Python's does not wait for room in the queue of who wants to connect
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 5, 0))
             connection.connect(str(self.control))
+            connection.settimeout(5)
             connection.sendall(request.encode() + b"\n")
             with connection.makefile() as answer:
                 return json.loads(answer.readline())

@@ -52,6 +52,7 @@ def test_a_run_with_all_drills(tagged: Laptop) -> None:
         "node-freeze",
         "cluster-loss",
         "backend-down",
+        "pool-down",
     }
     assert sum(row.handover for row in report.counters.nodes) == 0
     assert all("other_vlan" not in row.drops for row in report.counters.nodes)

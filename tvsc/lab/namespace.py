@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tvsc.lab.errors import LabError
+from tvsc.lab.interrupt import one_step
 
 T = TypeVar("T")
 
@@ -24,7 +25,8 @@ def exists(name: str) -> bool:
 
 def create(name: str) -> None:
     """A new namespace with its loopback up."""
-    run_ip(["netns", "add", name])
+    with one_step():  # or it comes to be after the lab has been taken down
+        run_ip(["netns", "add", name])
     run_ip(["-n", name, "link", "set", "lo", "up"])
 
 

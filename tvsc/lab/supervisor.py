@@ -16,13 +16,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 from pydantic import ValidationError
 
 from tvsc.lab import node, server, switch, teardown
 from tvsc.lab.ecmp import EcmpMirror
 from tvsc.lab.errors import LabError
+from tvsc.lab.interrupt import Stopped, stop
 from tvsc.lab.node import Attachment, NodeFiles
 from tvsc.lab.process import Child, Identity, identify
 from tvsc.lab.remote import Progress, Reply, Request, Spec
@@ -37,10 +37,6 @@ TICK_S = 0.02
 IDLE_TICK_S = 0.25
 
 _PR_SET_PDEATHSIG = 1
-
-
-class Stopped(BaseException):
-    """A signal asked for the end."""
 
 
 class Supervisor:
@@ -69,7 +65,7 @@ class Supervisor:
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, _stop)
+            signal.signal(number, stop)
         status = 0
         try:
             self._bring_up()
@@ -334,10 +330,6 @@ class Supervisor:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.write(progress.model_dump_json() + "\n")
             sys.stdout.flush()
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise Stopped
 
 
 def _tie_to_parent(number: int) -> None:
