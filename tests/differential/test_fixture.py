@@ -5,12 +5,11 @@ from hypothesis import (
     HealthCheck,
     Phase,
     assume,
-    currently_in_test_context,
     given,
-    note,
     settings,
 )
 
+from tests.differential.life import is_short, live_in
 from tests.differential.steps import (
     FIRST_TICKS,
     LIVES,
@@ -21,7 +20,6 @@ from tests.differential.steps import (
     Request,
     Spoil,
     Step,
-    Wait,
 )
 from tests.differential.world import World
 from tests.naive import runtime
@@ -43,18 +41,8 @@ LIVED = sorted(VARIANTS.keys() - {"fixture-few-buckets"})
 
 def live(variant: str, life: list[Step], first_tick: int) -> World:
     if variant == "fixture-limits":
-        # No sweep forgets sources: half a turn of the clock, 6.8 years, is as long as one counts.
-        assume(sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31)
-    world = World(VARIANTS[variant], runtime.fixture(variant), first_tick)
-    try:
-        for step in life:
-            if currently_in_test_context():
-                note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
-    return world
+        assume(is_short(life))
+    return live_in(VARIANTS[variant], runtime.fixture(variant), life, first_tick)
 
 
 @pytest.mark.parametrize("variant", LIVED)

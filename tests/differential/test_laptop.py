@@ -4,11 +4,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 
+from tests.differential.life import live_on
 from tests.differential.steps import FIRST_TICKS, LIVES, Step
 from tests.differential.test_fixture import QUICK, THOROUGH
-from tests.differential.world import World
 from tests.naive import nic, runtime
 from tests.naive.craft import Frame
 from tests.naive.plan import read_site
@@ -31,15 +31,7 @@ def node(steering: str) -> Path:
 
 
 def live(steering: str, life: list[Step], first_tick: int) -> None:
-    directory = node(steering)
-    world = World(read_site(directory / "plan.json"), directory / "generation.so", first_tick)
-    try:
-        for step in life:
-            note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
+    live_on(node(steering), life, first_tick)
 
 
 @pytest.mark.parametrize("steering", ["fdir", "software"])

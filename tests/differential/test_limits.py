@@ -10,12 +10,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, note
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.differential.steps import FIRST_TICKS, LIVES, Step, Wait
+from tests.differential.life import is_short, live_in
+from tests.differential.steps import FIRST_TICKS, LIVES, Step
 from tests.differential.test_fixture import QUICK, THOROUGH
-from tests.differential.world import World
 from tests.naive import runtime
 from tests.naive.craft import Frame
 from tests.naive.memory import Memory
@@ -90,15 +90,8 @@ def as_written(service: Service, name: str) -> Service:
 
 
 def live(life: list[Step], first_tick: int) -> None:
-    assume(sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31)
-    world = World(site(), node() / "generation.so", first_tick)
-    try:
-        for step in life:
-            note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
+    assume(is_short(life))
+    live_in(site(), node() / "generation.so", life, first_tick)
 
 
 @given(life=LIVES, first_tick=FIRST_TICKS)

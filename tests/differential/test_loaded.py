@@ -6,8 +6,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, currently_in_test_context, given, note
+from hypothesis import assume, given
 
+from tests.differential.life import is_short, live_on
 from tests.differential.steps import (
     FIRST_TICKS,
     LIVES,
@@ -44,21 +45,7 @@ def node() -> Path:
 
 
 def live(life: list[Step], first_tick: int) -> World:
-    world = World(read_site(node() / "plan.json"), node() / "generation.so", first_tick)
-    try:
-        for step in life:
-            if currently_in_test_context():
-                note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
-    return world
-
-
-def is_short(life: list[Step]) -> bool:
-    """No sweep forgets sources: half a turn of the clock, 6.8 years, is as long as one counts."""
-    return sum(step.ticks for step in life if isinstance(step, Wait)) < 2**31
+    return live_on(node(), life, first_tick)
 
 
 @given(life=LIVES, first_tick=FIRST_TICKS)

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 
+from tests.differential.life import live_on
 from tests.differential.steps import (
     FIRST_TICKS,
     LIVES,
@@ -61,15 +62,7 @@ def compiled() -> Path:
 
 
 def live(life: list[Step], first_tick: int) -> None:
-    directory = compiled() / "tvs-a2"
-    world = World(read_site(directory / "plan.json"), directory / "generation.so", first_tick)
-    try:
-        for step in life:
-            note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
+    live_on(compiled() / "tvs-a2", life, first_tick)
 
 
 @given(life=LIVES, first_tick=FIRST_TICKS)

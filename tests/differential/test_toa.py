@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 
+from tests.differential.life import live_on
 from tests.differential.steps import FIRST_TICKS, LIVES, Step
 from tests.differential.test_fixture import QUICK, THOROUGH
 from tests.differential.world import World
@@ -41,15 +42,7 @@ def node() -> Path:
 
 
 def live(life: list[Step], first_tick: int) -> World:
-    world = World(read_site(node() / "plan.json"), node() / "generation.so", first_tick)
-    try:
-        for step in life:
-            note(f"tick {world.tick}: {step}")
-            world.do(step)
-        world.compare_state()
-    finally:
-        world.close()
-    return world
+    return live_on(node(), life, first_tick)
 
 
 @given(life=LIVES, first_tick=FIRST_TICKS)
