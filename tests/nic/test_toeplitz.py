@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import subprocess
-from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -44,10 +42,10 @@ def test_published_vectors(row: tuple[str, int, str, int, int, int]) -> None:
     assert toeplitz(KEY, fragment.rss_input) == without
 
 
-@cache
-def dpdk() -> Path:
+@pytest.fixture(scope="module")
+def dpdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C program around DPDK's rte_softrss."""
-    program = Path(mkdtemp(prefix="tvs-softrss-")) / "softrss"
+    program = tmp_path_factory.mktemp("softrss") / "softrss"
     command = ["pkg-config", "--cflags", "--libs", "libdpdk"]
     flags = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     source = Path(__file__).with_name("softrss.c")
@@ -55,18 +53,18 @@ def dpdk() -> Path:
     return program
 
 
-def by_dpdk(pairs: list[tuple[bytes, bytes]]) -> list[int]:
+def by_dpdk(dpdk: Path, pairs: list[tuple[bytes, bytes]]) -> list[int]:
     text = "".join(f"{key.hex()} {data.hex()}\n" for key, data in pairs)
-    done = subprocess.run([str(dpdk())], input=text, check=True, capture_output=True, text=True)
+    done = subprocess.run([str(dpdk)], input=text, check=True, capture_output=True, text=True)
     return [int(line, 16) for line in done.stdout.split()]
 
 
-def test_dpdk_knows_the_published_vectors() -> None:
+def test_dpdk_knows_the_published_vectors(dpdk: Path) -> None:
     pairs = [(KEY, packet(row).rss_input) for row in VECTORS]
-    assert by_dpdk(pairs) == [row[4] for row in VECTORS]
+    assert by_dpdk(dpdk, pairs) == [row[4] for row in VECTORS]
 
 
-def test_dpdk_agrees() -> None:
+def test_dpdk_agrees(dpdk: Path) -> None:
     """Keys of both lengths, inputs with and without ports."""
     chance = random.Random(3)
     pairs = [
@@ -77,7 +75,7 @@ def test_dpdk_agrees() -> None:
         (rss_key("a seed", f"c{n}")[0][: 40 + 12 * (n % 2)], chance.randbytes(12))
         for n in range(100)
     ]
-    assert by_dpdk(pairs) == [toeplitz(key, data) for key, data in pairs]
+    assert by_dpdk(dpdk, pairs) == [toeplitz(key, data) for key, data in pairs]
 
 
 def test_search_by_source_port_finds_what_the_hash_says() -> None:
